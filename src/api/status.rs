@@ -47,6 +47,10 @@ pub struct Status {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub found: Vec<String>,
+    /// Refs in `inventory` whose addition has not been seen in Pluvo yet: missing, they are no drift.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub pending: Vec<String>,
     /// Refs of subjects for whom a mail was asked for; written before the call, so that none is sent twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
