@@ -32,6 +32,8 @@ use super::{
 
 /// The lists of one status may not hold more than this, in bytes.
 const MAX_LISTED: usize = 512 * 1024;
+/// How many names a message holds.
+const SHOWN: usize = 5;
 /// The path whose fingerprint says that an Exclusive membership was in sync once.
 const EXCLUSIVE: &str = "policy";
 
@@ -300,8 +302,11 @@ impl<O: Observed> Pass<'_, O> {
 
     fn does_not_exist(&mut self, reference: &str) {
         self.out.counts.waiting += 1;
-        self.out.holds |= (self.target.is_declared_user)(reference);
-        let near = self.observed.near_matches(&Key::UserRef(reference.into()));
+        let declared = (self.target.is_declared_user)(reference);
+        self.out.holds |= declared;
+        // Looking for what resembles a name reads every user: only for those who are named in the message.
+        let named = !declared && self.out.missing.len() < SHOWN;
+        let near = if named { self.observed.near_matches(&Key::UserRef(reference.into())) } else { Vec::new() };
         self.out.missing.push(super::near("user", reference, &near));
         self.out.waiting.push(difference(reference, DriftKind::Missing));
     }
@@ -683,7 +688,6 @@ fn list(set: BTreeSet<String>) -> Vec<String> {
 }
 
 fn few(names: &[String]) -> String {
-    const SHOWN: usize = 5;
     let shown = names
         .iter()
         .take(SHOWN)
