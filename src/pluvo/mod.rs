@@ -1,4 +1,14 @@
 //! What Pluvo says: its schema, operations, token, transport, pages and errors. Knows no Kubernetes.
+//!
+//! From the outside in: a [`Client`](client::Client) belongs to one [`Endpoint`](endpoint::Endpoint). Whoever wants
+//! something makes [`Query`](request::Query) and [`Mutation`](request::Mutation) values, takes a
+//! [`Slot`](limiter::Slot), composes a [`Document`](document::Document) from any number of them and gets one
+//! [`Response`](response::Response), of which each value decodes its own part.
 
+pub mod document;
+pub mod error;
 pub mod model;
+pub mod operation;
 pub mod request;
+pub mod response;
+pub mod support;
