@@ -98,7 +98,7 @@ impl Error {
     }
 
     /// Whether the same request may succeed later without anybody doing anything. Says nothing about whether it may
-    /// be repeated: that is [`decide`](super::error).
+    /// be repeated: that is [`decide`](super::retry::decide).
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

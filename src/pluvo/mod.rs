@@ -6,9 +6,12 @@
 //! [`Response`](response::Response), of which each value decodes its own part.
 
 pub mod document;
+pub mod endpoint;
 pub mod error;
+pub mod limiter;
 pub mod model;
 pub mod operation;
 pub mod request;
 pub mod response;
+pub mod retry;
 pub mod support;
