@@ -64,8 +64,8 @@ impl Endpoint {
                 Some("it must hold no user; the credentials are in a Secret")
             }
             () if base.query().is_some() || base.fragment().is_some() => Some("leave out what follows ? or #"),
-            () if segments.last().is_some_and(|last| last == "graphql") => Some("leave out /graphql/"),
-            () if segments.last().is_some_and(|last| last == "token") => Some("leave out /oauth/token/"),
+            () if segments.ends_with(&["graphql".to_owned()]) => Some("leave out /graphql/"),
+            () if segments.ends_with(&["oauth".to_owned(), "token".to_owned()]) => Some("leave out /oauth/token/"),
             () => None,
         };
         if let Some(wrong) = wrong {

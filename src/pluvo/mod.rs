@@ -5,6 +5,8 @@
 //! [`Slot`](limiter::Slot), composes a [`Document`](document::Document) from any number of them and gets one
 //! [`Response`](response::Response), of which each value decodes its own part.
 
+mod channel;
+pub mod client;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -15,3 +17,7 @@ pub mod request;
 pub mod response;
 pub mod retry;
 pub mod support;
+pub mod token;
+pub mod transport;
+
+pub use self::channel::{Counters, Traffic};

@@ -139,6 +139,15 @@ impl Argument {
                 .collect(),
         )
     }
+
+    /// The fields of the input objects that this is, or is a list of.
+    pub(super) fn objects(&self) -> Vec<&[(&'static str, Self)]> {
+        match self {
+            Self::Object(fields) => vec![fields],
+            Self::List(items) => items.iter().flat_map(Self::objects).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Selector {

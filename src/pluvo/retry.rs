@@ -26,7 +26,7 @@ impl Default for Policy {
             attempts: 4,
             base: Duration::from_millis(500),
             ceiling: Duration::from_secs(20),
-            read_patience: Duration::from_secs(60),
+            read_patience: Duration::from_mins(1),
             write_patience: Duration::from_secs(5),
         }
     }
