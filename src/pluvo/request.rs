@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::Deserialize;
+
 use super::model::{CustomField, EnumValue, Group, Id, MembershipResult, Page, Training, User};
 
 /// Names one object.
@@ -112,11 +114,13 @@ pub enum QueryAnswer {
 }
 
 /// How many belong to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct GroupSize {
     /// Participants; null where the server does not say.
+    #[serde(rename = "userCount")]
     pub users: Option<u64>,
     /// Managers; null where the server does not say.
+    #[serde(rename = "managerCount")]
     pub managers: Option<u64>,
 }
 
