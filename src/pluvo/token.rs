@@ -190,7 +190,7 @@ impl TokenSource {
         let Ok(answer) = serde_json::from_slice::<Answer>(&reply.body) else {
             return Err(DecodeError {
                 field: "oauth/token",
-                what: "no access_token".to_owned(),
+                what: "no usable access_token".to_owned(),
             }
             .into());
         };

@@ -129,7 +129,7 @@ async fn failures_are_told_apart() {
     assert!(matches!(send(closing).await, Err(TransportError::Lost(_))));
 
     let silent = broken(|stream| async {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         drop(stream);
     })
     .await;
