@@ -328,6 +328,27 @@ async fn eight_revoked_tokens_in_flight_are_one_token_request() {
     assert_eq!((traffic.requests, traffic.token_requests), (18, 2));
 }
 
+/// Two revocations in a row, the second while one of the requests still waits to be sent with the new token.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_others_used_already_may_be_revoked_too() {
+    let transport = Scripted::new(|n, request| async move {
+        let Some(bearer) = &request.bearer else {
+            return Ok(token_reply(&format!("token-{n}")));
+        };
+        match (n, bearer.expose_secret()) {
+            (1 | 2, "token-0") => tokio::time::sleep(Duration::from_secs(n as u64)).await,
+            (5, "token-3") => {}
+            (4, "token-3") | (7, "token-6") => return done(),
+            other => panic!("{other:?}"),
+        }
+        Ok(reply(401, &Value::Null))
+    });
+    let client = Client::over(transport, config("https://acme.pluvo.com"));
+    let (first, second) = tokio::join!(write(&client), write(&client));
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(client.counters().read().token_requests, 3);
+}
+
 #[tokio::test]
 async fn credentials_follow_no_redirect() {
     static REACHED: AtomicUsize = AtomicUsize::new(0);
