@@ -19,6 +19,9 @@ use super::{
 /// The longest that one answer can make us silent: a `Retry-After` of a week is a mistake.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// The pause after an answer 429 without `Retry-After`.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a client has sent and received so far.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -83,7 +86,7 @@ impl Channel {
         let retry_after = reply.retry_after;
         match reply.status {
             429 => {
-                let pause = retry_after.unwrap_or_default().min(LONGEST_PAUSE);
+                let pause = retry_after.unwrap_or(SHORTEST_PAUSE).min(LONGEST_PAUSE);
                 self.limiter.pause_until(Instant::now() + pause);
                 Err(Error::Throttled { retry_after })
             }

@@ -1,6 +1,6 @@
 //! The client of one organization: documents in, responses out.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use parking_lot::RwLock;
 use tokio::time::sleep;
@@ -20,6 +20,9 @@ use super::{
     token::{CredentialSource, Token, TokenSource},
     transport::{Body, ConfigError, HttpTransport, Reply, Request, Timeouts, Transport},
 };
+
+/// How many tokens one request may see revoked.
+const MAX_RENEWALS: u32 = 3;
 
 /// Everything that makes a [`Client`].
 #[derive(Clone)]
@@ -104,7 +107,7 @@ impl Client {
 
     /// Sends a document and returns what Pluvo answers, errors of single operations included.
     ///
-    /// Within one call: a token is fetched if need be; a token that Pluvo refuses is replaced once; what may be
+    /// Within one call: a token is fetched if need be; a token that Pluvo refuses is replaced; what may be
     /// repeated is repeated as [`decide`] says; a document that is rejected for optional fields that the server does
     /// not know is sent once more without them. The slot is free again when the call ends.
     ///
@@ -224,16 +227,27 @@ impl Client {
         }
     }
 
-    /// Sends with a token, and once more with a new one if that is refused.
+    /// Sends with a token, and again with a new one if that is refused.
+    ///
+    /// A second refusal is final, unless Pluvo has accepted that token from another request meanwhile: then it was
+    /// revoked like the first, while this request waited for its turn.
     async fn authorized(&self, body: &[u8]) -> Result<Response, Error> {
-        let token = self.tokens.token(&self.channel).await?;
-        if let Some(response) = self.post(&token, body).await? {
-            return Ok(response);
+        let mut renewals = 0;
+        loop {
+            if renewals > 0 {
+                self.channel.limiter.take().await;
+            }
+            let token = self.tokens.token(&self.channel).await?;
+            if let Some(response) = self.post(&token, body).await? {
+                token.accepted.store(true, Relaxed);
+                return Ok(response);
+            }
+            if renewals == MAX_RENEWALS || renewals > 0 && !token.accepted.load(Relaxed) {
+                return Err(Error::Unauthorized);
+            }
+            self.tokens.invalidate(&token);
+            renewals += 1;
         }
-        self.tokens.invalidate(&token);
-        let token = self.tokens.token(&self.channel).await?;
-        self.channel.limiter.take().await;
-        self.post(&token, body).await?.ok_or(Error::Unauthorized)
     }
 
     /// One exchange. `None`: the token was refused, in one of the two documented ways.

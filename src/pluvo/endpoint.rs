@@ -152,13 +152,18 @@ struct AllowedHost {
 )]
 pub struct NotAllowed(Endpoint);
 
+/// An entry of the allowed hosts that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither a host nor host:port, like pluvo.example.com or localhost:8080")]
+pub struct InvalidHost(String);
+
 impl AllowedHosts {
     /// Hosts that are allowed in addition, each as `host` (any port) or `host:port`, with http as well as with https.
     ///
     /// # Errors
     ///
     /// The first entry that is neither.
-    pub fn new<S: AsRef<str>>(hosts: impl IntoIterator<Item = S>) -> Result<Self, String> {
+    pub fn new<S: AsRef<str>>(hosts: impl IntoIterator<Item = S>) -> Result<Self, InvalidHost> {
         hosts
             .into_iter()
             .map(|host| AllowedHost::parse(host.as_ref()))
@@ -200,8 +205,8 @@ impl AllowedHosts {
 }
 
 impl AllowedHost {
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is neither a host nor host:port, like pluvo.example.com or localhost:8080");
+    fn parse(text: &str) -> Result<Self, InvalidHost> {
+        let wrong = || InvalidHost(text.to_owned());
         // As the authority of an address with a scheme that has no default port: a port is there only if written.
         let url = Url::parse(&format!("ws-host://{}", text.trim())).map_err(|_| wrong())?;
         let bare = url.path().is_empty() && url.query().is_none() && url.username().is_empty();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     operation::DecodeError,
-    response::{GraphqlError, refusal},
+    response::{GraphqlError, codes},
 };
 
 /// Why a document has no [`Response`](super::response::Response).
@@ -41,7 +41,11 @@ pub enum Error {
     #[error("no token could be fetched: {0}")]
     Token(#[source] Box<Error>),
     /// The document was rejected before anything was executed.
-    #[error("{}: this server's schema differs from the documented one, see schema.unsupported", refusal(.0))]
+    #[error(
+        "Pluvo rejected the request as a whole{} and executed nothing: it does not know a part of it (see \
+         schema.unsupported), or finds it too large",
+        codes(.0)
+    )]
     Document(Vec<GraphqlError>),
     /// An answer came that cannot be read.
     #[error(transparent)]

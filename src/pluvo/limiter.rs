@@ -166,7 +166,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_idle_hour_saves_up_no_more_than_a_burst() {
         let limiter = limiter(1.0, 3, 4, 2);
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         let start = Instant::now();
         for _ in 0..4 {
             limiter.take().await;

@@ -17,6 +17,8 @@ pub mod request;
 pub mod response;
 pub mod retry;
 pub mod support;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
 pub mod transport;
 

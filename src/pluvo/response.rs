@@ -1,6 +1,6 @@
 //! Answers: what came back for a document, and whom its errors concern.
 
-use std::ops::RangeInclusive;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -49,7 +49,7 @@ pub enum PathStep {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// Errors name it, or name no place and so concern every operation of the document.
-    #[error("{}", refusal(.0))]
+    #[error("Pluvo refused it{}", codes(.0))]
     Refused(Vec<GraphqlError>),
     /// Neither an answer nor an error.
     #[error("Pluvo left it unanswered")]
@@ -117,8 +117,11 @@ impl Response {
         self.errors.iter().filter(|error| error.entry().is_none())
     }
 
-    /// Takes the answer of the *query* at `index` out, as far as it can be relied on: rows that an error points into
-    /// become null, because a field that failed reads as empty. Any other error of the query fails it.
+    /// Takes the answer of the operation at `index` out, as far as it can be relied on: rows of a page that an error
+    /// points into become null, because a field that failed reads as empty. Any other error that is, or may be, about
+    /// the operation fails it.
+    ///
+    /// This judges reads. After mutations more may be in doubt: a server may roll back a whole document for one error.
     ///
     /// # Errors
     ///
@@ -159,18 +162,20 @@ impl Response {
     }
 }
 
-/// A sentence about errors for people: how many, and the codes that can be shown.
-pub(super) fn refusal(errors: &[GraphqlError]) -> String {
-    const CODE_LENGTH: RangeInclusive<usize> = 1..=64;
-    let mut codes: Vec<&str> = errors.iter().filter_map(|error| error.code.as_deref()).collect();
-    codes.retain(|code| {
-        CODE_LENGTH.contains(&code.len()) && code.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
-    });
-    codes.sort_unstable();
-    codes.dedup();
-    match codes[..] {
-        [] => "Pluvo refused it without naming a code".to_owned(),
-        _ => format!("Pluvo refused it (code {})", codes.join(", ")),
+/// The codes of errors for a message, ` (code X, Y)`, as far as they look like codes; else nothing.
+pub(super) fn codes(errors: &[GraphqlError]) -> String {
+    let is_code = |code: &&str| {
+        (1..=64).contains(&code.len()) && code.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    let codes: BTreeSet<_> = errors
+        .iter()
+        .filter_map(|error| error.code.as_deref())
+        .filter(is_code)
+        .collect();
+    if codes.is_empty() {
+        String::new()
+    } else {
+        format!(" (code {})", Vec::from_iter(codes).join(", "))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tokens: OAuth client credentials (developers/getting-started, "Request token").
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -64,6 +67,8 @@ pub struct Token {
     pub expires_at: Timestamp,
     /// The scopes that it was given, if the server says so.
     pub scopes: Option<String>,
+    /// Whether Pluvo has answered a request with it.
+    pub(super) accepted: AtomicBool,
     credentials: Credentials,
     expires: Instant,
 }
@@ -190,7 +195,7 @@ impl TokenSource {
         let Ok(answer) = serde_json::from_slice::<Answer>(&reply.body) else {
             return Err(DecodeError {
                 field: "oauth/token",
-                what: "no access_token".to_owned(),
+                what: "no usable access_token".to_owned(),
             }
             .into());
         };
@@ -199,6 +204,7 @@ impl TokenSource {
             secret: answer.access_token.into(),
             expires_at: sent_at.checked_add(life).unwrap_or(Timestamp::MAX),
             scopes: answer.scope,
+            accepted: AtomicBool::new(false),
             credentials,
             expires: sent.checked_add(life).unwrap_or(sent + DEFAULT_LIFE),
         })

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use apollo_compiler::{ExecutableDocument, Schema, validation::Valid};
 use serde_json::{Value, json};
 
@@ -61,6 +63,37 @@ fn optionals(selects: &[Select], parts: &mut Vec<(&'static str, &'static str)>) 
             Select::On { of, .. } => optionals(of, parts),
         }
     }
+}
+
+/// Without `_`: a new variant fails to compile until it is counted here, and to pass until it has a sample.
+#[test]
+fn every_variant_has_a_sample() {
+    let queries = queries().into_iter().map(|query| match query {
+        Query::Users { .. } => 0,
+        Query::GroupMembers { .. } => 1,
+        Query::TrainingParticipants { .. } => 2,
+        Query::Groups { .. } => 3,
+        Query::Trainings { .. } => 4,
+        Query::CustomFields(_) => 5,
+        Query::User(_) => 6,
+        Query::UserByEmail(_) => 7,
+        Query::Group(_) => 8,
+        Query::Training(_) => 9,
+        Query::GroupSize(_) => 10,
+    });
+    assert_eq!(queries.collect::<BTreeSet<_>>().len(), 11);
+    let mutations = mutations().into_iter().map(|mutation| match mutation {
+        Mutation::CreateUser { .. } => 0,
+        Mutation::UpdateUser { .. } => 1,
+        Mutation::SetCustomFields { .. } => 2,
+        Mutation::CreateGroup(_) => 3,
+        Mutation::UpdateGroup { .. } => 4,
+        Mutation::DeleteGroup(_) => 5,
+        Mutation::GroupMembers { .. } => 6,
+        Mutation::AddToTraining { .. } => 7,
+        Mutation::RemoveFromTraining { .. } => 8,
+    });
+    assert_eq!(mutations.collect::<BTreeSet<_>>().len(), 9);
 }
 
 #[test]
