@@ -64,6 +64,17 @@ pub enum Place {
     Training(Id),
 }
 
+impl Place {
+    /// The key under which everybody in a place is read.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Group(group, role) => Key::Members(group.clone(), *role),
+            Self::Training(training) => Key::Participants(training.clone()),
+        }
+    }
+}
+
 /// Whether a user is somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {

@@ -306,7 +306,11 @@ impl<O: Observed> Pass<'_, O> {
         self.out.holds |= declared;
         // Looking for what resembles a name reads every user: only for those who are named in the message.
         let named = !declared && self.out.missing.len() < SHOWN;
-        let near = if named { self.observed.near_matches(&Key::UserRef(reference.into())) } else { Vec::new() };
+        let near = if named {
+            self.observed.near_matches(&Key::UserRef(reference.into()))
+        } else {
+            Vec::new()
+        };
         self.out.missing.push(super::near("user", reference, &near));
         self.out.waiting.push(difference(reference, DriftKind::Missing));
     }

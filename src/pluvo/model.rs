@@ -211,7 +211,7 @@ fn without_nulls<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D
 
 /// The values of the union's documented members. One of a member that came later matches no fragment of ours and
 /// arrives as `{}`; it must not fail the user that it stands on.
-fn known_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CustomFieldValue>, D::Error> {
+pub(super) fn known_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CustomFieldValue>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Element {

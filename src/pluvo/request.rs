@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
-use super::model::{CustomField, EnumValue, Group, Id, MembershipResult, Page, Training, User};
+use super::model::{CustomField, CustomFieldValue, EnumValue, Group, Id, MembershipResult, Page, Training, User};
 
 /// Names one object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -256,7 +256,7 @@ pub enum MutationAnswer {
     /// Of `CreateGroup` and `UpdateGroup`: the group as it is now.
     Group(Box<Group>),
     /// Of `SetCustomFields`. Whether these are all values of the object or those just sent is not documented.
-    CustomFields,
+    CustomFields(Vec<CustomFieldValue>),
     /// Of `DeleteGroup`: `ok`.
     Deleted(bool),
     /// Of the membership calls. The manager calls tell done and already-so not apart: all are `done`.

@@ -52,6 +52,7 @@ pub struct Mirror {
     groups_read: ListState,
     interner: Interner,
     changed: Vec<Key>,
+    altered: Vec<Key>,
     visibility_timeout: Duration,
 }
 
@@ -85,6 +86,7 @@ impl Mirror {
             groups_read: ListState::Unread,
             interner: Interner::default(),
             changed: Vec::new(),
+            altered: Vec::new(),
             visibility_timeout,
         }
     }
@@ -97,6 +99,12 @@ impl Mirror {
     /// The keys whose answers changed since this was last asked.
     pub fn take_changed(&mut self) -> Vec<Key> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// The keys at which a read, not an answer to a write of ours, brought another value: what was refused or did not
+    /// stick there may be tried again.
+    pub fn take_altered(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.altered)
     }
 
     /// How many users there are, active and archived.
@@ -167,12 +175,18 @@ impl Mirror {
     }
 
     pub(super) fn custom_fields(&self, of: ContentType) -> Lookup<Arc<Vec<CustomField>>> {
-        self.catalogue.get(&of).map_or(Lookup::Unknown, |fields| Lookup::Found(fields.clone()))
+        self.catalogue
+            .get(&of)
+            .map_or(Lookup::Unknown, |fields| Lookup::Found(fields.clone()))
     }
 
     pub(super) fn presence(&self, place: &Place, user: &Id, now: Instant) -> Presence {
         let shown = self.shown(place, user);
-        let waiting = self.acknowledged.get(place).and_then(|users| users.get(user)).filter(|waiting| now < waiting.at + self.visibility_timeout);
+        let waiting = self
+            .acknowledged
+            .get(place)
+            .and_then(|users| users.get(user))
+            .filter(|waiting| now < waiting.at + self.visibility_timeout);
         match (shown, waiting.map(|waiting| waiting.change)) {
             (None, _) => Presence::Unknown,
             (Some(true), Some(MembershipChange::Remove)) => Presence::Leaving,
@@ -206,22 +220,46 @@ impl Mirror {
                 None => return Lookup::Unknown,
             },
         };
-        let users: Option<Vec<_>> = ids.into_iter().flatten().map(|id| self.users.last(id).cloned()).collect();
+        let users: Option<Vec<_>> = ids
+            .into_iter()
+            .flatten()
+            .map(|id| self.users.last(id).cloned())
+            .collect();
         users.map_or(Lookup::Unknown, Lookup::Found)
     }
 
     /// Refs of the same kind that resemble the one of a key, the most similar first.
     pub(super) fn near_matches(&self, key: &Key) -> Vec<String> {
         fn near<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-            let mut scored: Vec<_> = known.map(|name| (strsim::jaro_winkler(wanted, name), name)).filter(|(score, _)| *score > 0.85).collect();
+            let mut scored: Vec<_> = known
+                .map(|name| (strsim::jaro_winkler(wanted, name), name))
+                .filter(|(score, _)| *score > 0.85)
+                .collect();
             scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
             scored.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
         }
         match key {
             Key::UserRef(wanted) => near(wanted, self.users.iter().filter_map(|user| user.reference.as_deref())),
-            Key::GroupRef(wanted) => near(wanted, self.groups.iter().filter_map(|group| group.reference.as_deref())),
-            Key::TrainingRef(wanted) => near(wanted, self.trainings.iter().filter_map(|training| training.reference.as_deref())),
-            Key::CustomFields(of) => self.catalogue.get(of).map(|fields| fields.iter().filter_map(|field| field.reference.as_deref().map(str::to_owned)).collect()).unwrap_or_default(),
+            Key::GroupRef(wanted) => near(
+                wanted,
+                self.groups.iter().filter_map(|group| group.reference.as_deref()),
+            ),
+            Key::TrainingRef(wanted) => near(
+                wanted,
+                self.trainings
+                    .iter()
+                    .filter_map(|training| training.reference.as_deref()),
+            ),
+            Key::CustomFields(of) => self
+                .catalogue
+                .get(of)
+                .map(|fields| {
+                    fields
+                        .iter()
+                        .filter_map(|field| field.reference.as_deref().map(str::to_owned))
+                        .collect()
+                })
+                .unwrap_or_default(),
             _ => Vec::new(),
         }
     }
@@ -239,13 +277,26 @@ impl Mirror {
         let id = user.id.clone();
         let change = self.users.merge_read(Arc::new(user), sent);
         self.settle_memberships(&id, sent);
+        let noted = self.changed.len();
+        let is_news = change.as_ref().is_some_and(Change::is_news);
         self.user_changed(change);
+        self.note_altered(noted, is_news);
+    }
+
+    /// The keys that changed since `noted` have another value than before.
+    fn note_altered(&mut self, noted: usize, is_news: bool) {
+        if is_news {
+            self.altered.extend(self.changed[noted..].iter().cloned());
+        }
     }
 
     /// Takes in a row of a list or of a direct read.
     pub fn merge_group(&mut self, group: Group, sent: Instant) {
         let change = self.groups.merge_read(Arc::new(group), sent);
+        let noted = self.changed.len();
+        let is_news = change.as_ref().is_some_and(Change::is_news);
         self.group_changed(change);
+        self.note_altered(noted, is_news);
     }
 
     /// Takes in the answer of a direct read.
@@ -267,12 +318,14 @@ impl Mirror {
         if self.catalogue.get(&of).is_none_or(|known| **known != fields) {
             self.catalogue.insert(of, Arc::new(fields));
             self.changed.push(Key::CustomFields(of));
+            self.altered.push(Key::CustomFields(of));
         }
     }
 
     /// A direct read answered null.
     pub fn merge_absence(&mut self, key: &Key, sent: Instant) {
-        let was_doubtful = self.doubtful.get(key).is_some_and(|since| *since < sent) && self.doubtful.remove(key).is_some();
+        let was_doubtful =
+            self.doubtful.get(key).is_some_and(|since| *since < sent) && self.doubtful.remove(key).is_some();
         let is_news = self.negatives.insert(key.clone(), sent).is_none();
         match key {
             Key::UserId(id) => {
@@ -298,7 +351,11 @@ impl Mirror {
 
     /// Both lists of users were read to their end. Returns the rows that were known before and that they did not hold.
     pub fn users_listed(&mut self, started: Instant, complete: bool) -> Vec<Key> {
-        self.users_read = self.users_read.max(if complete { ListState::Complete } else { ListState::Finished });
+        self.users_read = self.users_read.max(if complete {
+            ListState::Complete
+        } else {
+            ListState::Finished
+        });
         let doubted = self.users.doubt_unseen(started, complete);
         if !doubted.is_empty() {
             self.negatives.retain(|key, _| !matches!(key, Key::UserId(_)));
@@ -308,8 +365,16 @@ impl Mirror {
 
     /// The list of groups was read to its end. Returns the rows that were known before and that it did not hold.
     pub fn groups_listed(&mut self, started: Instant, complete: bool) -> Vec<Key> {
-        self.groups_read = self.groups_read.max(if complete { ListState::Complete } else { ListState::Finished });
-        self.groups.doubt_unseen(started, complete).iter().map(|group| Key::GroupId(group.id.clone())).collect()
+        self.groups_read = self.groups_read.max(if complete {
+            ListState::Complete
+        } else {
+            ListState::Finished
+        });
+        self.groups
+            .doubt_unseen(started, complete)
+            .iter()
+            .map(|group| Key::GroupId(group.id.clone()))
+            .collect()
     }
 
     /// The participants of a training were read to their end.
@@ -317,23 +382,34 @@ impl Mirror {
         let participants = self.participants.entry(training.clone()).or_default();
         let changed = participants.merge(users, started, complete);
         if let Some(waiting) = self.acknowledged.get_mut(&Place::Training(training.clone())) {
-            waiting.retain(|user, acknowledged| acknowledged.at >= started || participants.contains(user) != Some(acknowledged.change == MembershipChange::Add));
+            waiting.retain(|user, acknowledged| {
+                acknowledged.at >= started
+                    || participants.contains(user) != Some(acknowledged.change == MembershipChange::Add)
+            });
         }
         if changed {
             self.changed.push(Key::Participants(training.clone()));
+            self.altered.push(Key::Participants(training.clone()));
         }
     }
 
     /// Places with acknowledged memberships that no read has shown yet.
     #[must_use]
     pub fn waiting_places(&self) -> Vec<Place> {
-        self.acknowledged.iter().filter(|(_, users)| !users.is_empty()).map(|(place, _)| place.clone()).collect()
+        self.acknowledged
+            .iter()
+            .filter(|(_, users)| !users.is_empty())
+            .map(|(place, _)| place.clone())
+            .collect()
     }
 
     /// The users of a place whose acknowledged membership no read has shown yet.
     #[must_use]
     pub fn waiting_users(&self, place: &Place) -> Vec<Id> {
-        self.acknowledged.get(place).map(|users| users.keys().cloned().collect()).unwrap_or_default()
+        self.acknowledged
+            .get(place)
+            .map(|users| users.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// How many users a group has if everything that was acknowledged is visible.
@@ -342,8 +418,14 @@ impl Mirror {
         let place = Place::Group(group.clone(), role);
         let waiting = self.acknowledged.get(&place);
         let members = self.members.get(&(group.clone(), role));
-        let arriving = |id: &&Id| waiting.is_some_and(|users| users.get(id).is_some_and(|user| user.change == MembershipChange::Add));
-        let shown = members.into_iter().flatten().filter(|id| !waiting.is_some_and(|users| users.contains_key(id))).count();
+        let arriving = |id: &&Id| {
+            waiting.is_some_and(|users| users.get(id).is_some_and(|user| user.change == MembershipChange::Add))
+        };
+        let shown = members
+            .into_iter()
+            .flatten()
+            .filter(|id| !waiting.is_some_and(|users| users.contains_key(id)))
+            .count();
         shown + waiting.into_iter().flat_map(HashMap::keys).filter(arriving).count()
     }
 
@@ -351,22 +433,32 @@ impl Mirror {
     pub fn expire_acknowledgements(&mut self, now: Instant) -> Option<Instant> {
         let timeout = self.visibility_timeout;
         for (place, users) in &mut self.acknowledged {
-            let expired: Vec<_> = users.iter().filter(|(_, user)| user.at + timeout <= now).map(|(id, _)| id.clone()).collect();
+            let expired: Vec<_> = users
+                .iter()
+                .filter(|(_, user)| user.at + timeout <= now)
+                .map(|(id, _)| id.clone())
+                .collect();
             for id in expired {
                 users.remove(&id);
                 self.changed.push(Key::UserId(id));
-                self.changed.push(place_key(place));
+                self.changed.push(place.key());
             }
         }
         self.acknowledged.retain(|_, users| !users.is_empty());
-        self.acknowledged.values().flat_map(HashMap::values).map(|user| user.at + timeout).min()
+        self.acknowledged
+            .values()
+            .flat_map(HashMap::values)
+            .map(|user| user.at + timeout)
+            .min()
     }
 
     /// Acknowledged memberships that this read, sent after them, shows as done are done.
     fn settle_memberships(&mut self, user: &Id, sent: Instant) {
         let mut settled = Vec::new();
         for (place, users) in &self.acknowledged {
-            let Some(waiting) = users.get(user).filter(|waiting| waiting.at < sent) else { continue };
+            let Some(waiting) = users.get(user).filter(|waiting| waiting.at < sent) else {
+                continue;
+            };
             if self.shown(place, user) == Some(waiting.change == MembershipChange::Add) {
                 settled.push(place.clone());
             }
@@ -396,21 +488,35 @@ impl Mirror {
     }
 
     /// A write of custom fields was acknowledged: the values in the answer replace those of the same fields.
-    pub fn answer_custom_fields(&mut self, key: &Key, values: &[CustomFieldValue], sent: Instant, acknowledged: Instant) {
+    pub fn answer_custom_fields(
+        &mut self,
+        key: &Key,
+        values: &[CustomFieldValue],
+        sent: Instant,
+        acknowledged: Instant,
+    ) {
         let replaced = |held: &[CustomFieldValue]| {
-            let kept = held.iter().filter(|value| !values.iter().any(|new| new.category == value.category));
+            let kept = held
+                .iter()
+                .filter(|value| !values.iter().any(|new| new.category == value.category));
             kept.chain(values).cloned().collect::<Vec<_>>()
         };
         match key {
             Key::UserId(_) | Key::UserRef(_) => {
                 if let Lookup::Found(user) = self.user(key) {
-                    let user = User { extra_category_values: replaced(&user.extra_category_values), ..(*user).clone() };
+                    let user = User {
+                        extra_category_values: replaced(&user.extra_category_values),
+                        ..(*user).clone()
+                    };
                     self.answer_user(user, sent, acknowledged);
                 }
             }
             Key::GroupId(_) | Key::GroupRef(_) => {
                 if let Lookup::Found(group) = self.group(key) {
-                    let group = Group { extra_category_values: replaced(&group.extra_category_values), ..(*group).clone() };
+                    let group = Group {
+                        extra_category_values: replaced(&group.extra_category_values),
+                        ..(*group).clone()
+                    };
                     self.answer_group(group, sent, acknowledged);
                 }
             }
@@ -426,12 +532,24 @@ impl Mirror {
     }
 
     /// Memberships were acknowledged; reads show them when they do.
-    pub fn answer_memberships(&mut self, place: &Place, change: MembershipChange, users: impl IntoIterator<Item = Id>, acknowledged: Instant) {
+    pub fn answer_memberships(
+        &mut self,
+        place: &Place,
+        change: MembershipChange,
+        users: impl IntoIterator<Item = Id>,
+        acknowledged: Instant,
+    ) {
         for user in users {
             self.changed.push(Key::UserId(user.clone()));
-            self.acknowledged.entry(place.clone()).or_default().insert(user, Acknowledged { change, at: acknowledged });
+            self.acknowledged.entry(place.clone()).or_default().insert(
+                user,
+                Acknowledged {
+                    change,
+                    at: acknowledged,
+                },
+            );
         }
-        self.changed.push(place_key(place));
+        self.changed.push(place.key());
     }
 
     /// A write was lost on the way: what it was about is unknown until it is read again.
@@ -443,7 +561,7 @@ impl Mirror {
                 Some(id) => self.users.doubt(&id, now),
                 None => drop(self.doubtful.insert(key.clone(), now)),
             },
-            Key::GroupRef(_) => drop(self.doubtful.insert(key.clone(), now)),
+            Key::UserEmail(_) | Key::GroupRef(_) => drop(self.doubtful.insert(key.clone(), now)),
             Key::Participants(training) => {
                 if let Some(participants) = self.participants.get_mut(training) {
                     participants.doubt(now);
@@ -454,19 +572,28 @@ impl Mirror {
     }
 
     fn user_changed(&mut self, change: Option<Change<User>>) {
-        let Some(Change { before, after }) = change else { return };
+        let Some(Change { before, after, .. }) = change else { return };
         for role in [GroupRole::Participant, GroupRole::Manager] {
             for (user, add) in [(&before, false), (&after, true)] {
                 let Some(user) = user else { continue };
                 for group in groups_of(user, role) {
                     let members = self.members.entry((group.clone(), role)).or_default();
-                    if add { members.insert(user.id.clone()) } else { members.remove(&user.id) };
+                    if add {
+                        members.insert(user.id.clone())
+                    } else {
+                        members.remove(&user.id)
+                    };
                 }
             }
-            self.changed.extend(moved(before.as_deref(), after.as_deref(), role).map(|group| Key::Members(group, role)));
+            self.changed
+                .extend(moved(before.as_deref(), after.as_deref(), role).map(|group| Key::Members(group, role)));
         }
         self.row_changed(before.as_deref(), after.as_deref(), &Key::UserId, &Key::UserRef);
-        let emails: HashSet<_> = [&before, &after].into_iter().flatten().filter_map(|user| Row::email(&**user)).collect();
+        let emails: HashSet<_> = [&before, &after]
+            .into_iter()
+            .flatten()
+            .filter_map(|user| Row::email(&**user))
+            .collect();
         for key in emails.into_iter().map(|email| Key::UserEmail(email.into())) {
             self.negatives.remove(&key);
             self.doubtful.remove(&key);
@@ -475,12 +602,18 @@ impl Mirror {
     }
 
     fn group_changed(&mut self, change: Option<Change<Group>>) {
-        if let Some(Change { before, after }) = change {
+        if let Some(Change { before, after, .. }) = change {
             self.row_changed(before.as_deref(), after.as_deref(), &Key::GroupId, &Key::GroupRef);
         }
     }
 
-    fn row_changed<T: Row>(&mut self, before: Option<&T>, after: Option<&T>, by_id: &impl Fn(Id) -> Key, by_ref: &impl Fn(Arc<str>) -> Key) {
+    fn row_changed<T: Row>(
+        &mut self,
+        before: Option<&T>,
+        after: Option<&T>,
+        by_id: &impl Fn(Id) -> Key,
+        by_ref: &impl Fn(Arc<str>) -> Key,
+    ) {
         let mut keys = HashSet::new();
         for row in [before, after].into_iter().flatten() {
             keys.insert(by_id(row.id().clone()));
@@ -496,13 +629,6 @@ impl Mirror {
     }
 }
 
-fn place_key(place: &Place) -> Key {
-    match place {
-        Place::Group(group, role) => Key::Members(group.clone(), *role),
-        Place::Training(training) => Key::Participants(training.clone()),
-    }
-}
-
 fn groups_of(user: &User, role: GroupRole) -> impl Iterator<Item = &Id> {
     let groups = match role {
         GroupRole::Participant => &user.participant_groups,
@@ -513,9 +639,16 @@ fn groups_of(user: &User, role: GroupRole) -> impl Iterator<Item = &Id> {
 
 /// The groups that a user is in before or after, and not both; all of them if the user's own data changed.
 fn moved(before: Option<&User>, after: Option<&User>, role: GroupRole) -> impl Iterator<Item = Id> + use<> {
-    let ids = |user: Option<&User>| user.map(|user| groups_of(user, role).cloned().collect::<HashSet<_>>()).unwrap_or_default();
+    let ids = |user: Option<&User>| {
+        user.map(|user| groups_of(user, role).cloned().collect::<HashSet<_>>())
+            .unwrap_or_default()
+    };
     let (old, new) = (ids(before), ids(after));
     let archived = before.map(|user| user.archived) != after.map(|user| user.archived);
-    let moved: Vec<_> = if archived { old.union(&new).cloned().collect() } else { old.symmetric_difference(&new).cloned().collect() };
+    let moved: Vec<_> = if archived {
+        old.union(&new).cloned().collect()
+    } else {
+        old.symmetric_difference(&new).cloned().collect()
+    };
     moved.into_iter()
 }

@@ -49,7 +49,11 @@ impl Participants {
             self.doubted = None;
         }
         // A list that moved while it was read may lack somebody: it adds, and takes nobody away.
-        let users = if complete { users } else { self.users.union(&users).cloned().collect() };
+        let users = if complete {
+            users
+        } else {
+            self.users.union(&users).cloned().collect()
+        };
         let complete = complete || self.complete;
         let news = cleared || self.users != users || self.complete != complete;
         (self.users, self.complete) = (users, complete);

@@ -75,6 +75,15 @@ pub struct Change<T> {
     pub before: Option<Arc<T>>,
     /// The value now, if there is one.
     pub after: Option<Arc<T>>,
+    /// Whether the value is another one than before, and not merely certain again.
+    news: bool,
+}
+
+impl<T> Change<T> {
+    /// Whether the value is another one than before, and not merely certain again.
+    pub fn is_news(&self) -> bool {
+        self.news
+    }
 }
 
 /// Objects of one type.
@@ -87,7 +96,11 @@ pub struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), by_ref: HashMap::new(), by_email: HashMap::new() }
+        Self {
+            rows: HashMap::new(),
+            by_ref: HashMap::new(),
+            by_email: HashMap::new(),
+        }
     }
 }
 
@@ -153,7 +166,11 @@ impl<T: Row> Table<T> {
                 let was_uncertain = std::mem::take(&mut entry.uncertain);
                 entry.read_sent = sent;
                 entry.unseen = false;
-                return was_uncertain.then(|| Change { before: None, after: Some(row) });
+                return was_uncertain.then(|| Change {
+                    before: Some(row.clone()),
+                    after: Some(row),
+                    news: false,
+                });
             }
         }
         Some(self.replace(row, sent, None))
@@ -207,7 +224,11 @@ impl<T: Row> Table<T> {
     pub fn remove(&mut self, id: &Id) -> Option<Change<T>> {
         let entry = self.rows.remove(id)?;
         self.unlink(&entry.value);
-        Some(Change { before: Some(entry.value), after: None })
+        Some(Change {
+            before: Some(entry.value),
+            after: None,
+            news: true,
+        })
     }
 
     fn replace(&mut self, row: Arc<T>, read_sent: Instant, acknowledged: Option<Instant>) -> Change<T> {
@@ -222,8 +243,21 @@ impl<T: Row> Table<T> {
         if let Some(email) = row.email() {
             self.by_email.insert(email.into(), row.id().clone());
         }
-        self.rows.insert(row.id().clone(), Entry { value: row.clone(), read_sent, last_write, uncertain: false, unseen: false });
-        Change { before: before.map(|entry| entry.value), after: Some(row) }
+        self.rows.insert(
+            row.id().clone(),
+            Entry {
+                value: row.clone(),
+                read_sent,
+                last_write,
+                uncertain: false,
+                unseen: false,
+            },
+        );
+        Change {
+            before: before.map(|entry| entry.value),
+            after: Some(row),
+            news: true,
+        }
     }
 
     /// Another row may have taken over a key meanwhile: only our own index entries go.

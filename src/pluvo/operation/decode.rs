@@ -44,15 +44,6 @@ impl Answer {
         }
     }
 
-    /// Only that there is one.
-    pub fn present(self) -> Result<(), DecodeError> {
-        if self.value.is_null() {
-            Err(self.error("null".to_owned()))
-        } else {
-            Ok(())
-        }
-    }
-
     /// A Relay connection.
     pub fn page<T: DeserializeOwned>(self) -> Result<Page<T>, DecodeError> {
         let field = self.field;

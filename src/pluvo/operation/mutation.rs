@@ -2,13 +2,22 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Access, Argument, DecodeError, Operation, Scalar, Select, decode::Answer, selection};
 use crate::pluvo::{
-    model::Id,
+    model::{CustomFieldValue, Id, known_values},
     request::{FieldInput, GroupInput, GroupRole, MembershipChange, Mutation, MutationAnswer, UserInput},
 };
+
+/// The payload of `updateExtraCategoryValues`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Values {
+    #[serde(default, deserialize_with = "known_values")]
+    extra_category_values: Vec<CustomFieldValue>,
+}
 
 type Arguments = Vec<(&'static str, Argument)>;
 
@@ -124,8 +133,8 @@ impl Mutation {
         Ok(match self {
             Self::CreateUser { .. } | Self::UpdateUser { .. } => MutationAnswer::User(answer.member("user")?),
             Self::SetCustomFields { .. } => {
-                answer.present()?;
-                MutationAnswer::CustomFields
+                let Values { extra_category_values } = answer.value()?;
+                MutationAnswer::CustomFields(extra_category_values)
             }
             Self::CreateGroup(_) | Self::UpdateGroup { .. } => MutationAnswer::Group(answer.member("group")?),
             Self::DeleteGroup(_) => MutationAnswer::Deleted(answer.member("ok")?),

@@ -51,9 +51,6 @@ const fn on(ty: &'static str, of: &'static [Select]) -> Select {
 
 const ID: &[Select] = &[field("id")];
 
-/// Asks nothing in particular of an object that must be asked something.
-const NOTHING: &[Select] = &[field("__typename")];
-
 const CATEGORY: Select = object("category", ID);
 
 /// Of the union `ExtraCategoryValue` (developers/extracategory).
@@ -128,7 +125,7 @@ pub(super) const TRAINING_PAGE: &[Select] = &[object("edges", &[object("node", T
 
 pub(super) const USER_PAYLOAD: &[Select] = &[object("user", USER)];
 pub(super) const GROUP_PAYLOAD: &[Select] = &[object("group", GROUP)];
-pub(super) const VALUES_PAYLOAD: &[Select] = &[object("extraCategoryValues", NOTHING)];
+pub(super) const VALUES_PAYLOAD: &[Select] = &[object("extraCategoryValues", VALUES)];
 pub(super) const DELETED: &[Select] = &[field("ok")];
 pub(super) const ADDED: &[Select] = &[field("addedIds"), field("alreadyAddedIds")];
 pub(super) const REMOVED: &[Select] = &[field("removedIds"), field("alreadyRemovedIds")];
