@@ -13,3 +13,5 @@
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
 pub mod pluvo;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
