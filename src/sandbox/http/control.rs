@@ -2,12 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    body::Bytes,
-    extract::RawQuery,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Bytes, extract::RawQuery, http::StatusCode, response::Response};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
@@ -175,12 +170,12 @@ fn parse<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Response> {
 }
 
 fn ok(answer: &impl Serialize) -> Response {
-    json_response(StatusCode::OK, answer)
+    json_response(StatusCode::OK, answer).0
 }
 
 fn done(result: Result<(), Refusal>) -> Response {
     match result {
-        Ok(()) => ok(&json!({"ok": true})).into_response(),
+        Ok(()) => ok(&json!({"ok": true})),
         Err(refusal) => refuse(StatusCode::UNPROCESSABLE_ENTITY, refusal.message),
     }
 }

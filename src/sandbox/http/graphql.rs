@@ -2,19 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::{Request, Value, Variables, http::GraphiQLSource};
+use async_graphql::{Name, PathSegment, Request, ServerError, Value, Variables, http::GraphiQLSource};
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, State},
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{
     Addressed, App, Wire,
     document::{Body, Document},
-    refuse,
+    json_response, refuse,
 };
 use crate::sandbox::{
     faults::{Endpoint, Fault},
@@ -53,25 +54,28 @@ async fn carry_out(
     let document = body.as_ref().map(Document::of).unwrap_or_default();
     wait(&organization).await;
     let fault = organization.faults.lock().take(Endpoint::Graphql, &document.operations);
-    let (status, answer) = match fault {
-        Some(fault) => return faulty(&organization, wire, &fault),
-        None => match (grant(&organization, headers), body) {
-            (None, _) => unauthorized(&organization),
-            (Some(_), Err(error)) => {
-                let message = format!("The body is not a GraphQL request: {error}");
-                (StatusCode::BAD_REQUEST, json!({"errors": [{"message": message}]}))
-            }
-            (Some(grant), Ok(body)) => {
-                let caller = Caller {
-                    organization: organization.clone(),
-                    grant,
-                    request,
-                };
-                execute(app, caller, body, document).await
-            }
-        },
-    };
-    counted(&organization, status, &answer)
+    if let Some(fault) = fault {
+        return faulty(&organization, wire, &fault);
+    }
+    match (grant(&organization, headers), body) {
+        (None, _) => unauthorized(&organization),
+        (Some(_), Err(error)) => {
+            let message = format!("The body is not a GraphQL request: {error}");
+            counted(
+                &organization,
+                StatusCode::BAD_REQUEST,
+                &json!({"errors": [{"message": message}]}),
+            )
+        }
+        (Some(grant), Ok(body)) => {
+            let caller = Caller {
+                organization: organization.clone(),
+                grant,
+                request,
+            };
+            execute(app, caller, body, document).await
+        }
+    }
 }
 
 /// The wait that faults ask for.
@@ -85,10 +89,7 @@ pub async fn wait(organization: &Organization) {
 /// Answers a request as a fault wants it.
 pub fn faulty(organization: &Organization, wire: &Wire, fault: &Fault) -> Response {
     match fault {
-        Fault::Unauthorized => {
-            let (status, answer) = unauthorized(organization);
-            counted(organization, status, &answer)
-        }
+        Fault::Unauthorized => unauthorized(organization),
         Fault::TooManyRequests { retry_after } => {
             let answer = json!({"errors": [{"message": "Too many requests."}]});
             let mut response = counted(organization, StatusCode::TOO_MANY_REQUESTS, &answer);
@@ -110,19 +111,17 @@ fn grant(organization: &Organization, headers: &HeaderMap) -> Option<Grant> {
     organization.tokens.check(token, organization.clock.now())
 }
 
-fn unauthorized(organization: &Organization) -> (StatusCode, Json) {
+fn unauthorized(organization: &Organization) -> Response {
     let status = organization.settings.read().auth_error_status;
     let error = json!({
         "message": "The token is missing, unknown or expired.",
         "extensions": {"code": Code::Authentication.as_str()},
     });
-    (
-        StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED),
-        json!({"errors": [error]}),
-    )
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
+    counted(organization, status, &json!({"errors": [error]}))
 }
 
-async fn execute(app: &App, caller: Caller, body: Body, document: Document) -> (StatusCode, Json) {
+async fn execute(app: &App, caller: Caller, body: Body, document: Document) -> Response {
     let organization = caller.organization.clone();
     let variables = Variables::from_json(body.variables.unwrap_or_default());
     let mut request = Request::new(body.query).variables(variables).data(caller);
@@ -130,30 +129,34 @@ async fn execute(app: &App, caller: Caller, body: Body, document: Document) -> (
     if let Some(parsed) = document.parsed {
         request.set_parsed_query(parsed);
     }
-    let response = if document.mutates {
+    let answer = if document.mutates {
         let _alone = organization.documents.write().await;
-        begin(&organization, &document.operations);
+        organization.settle();
         let undo = organization
             .faults
             .lock()
             .atomic_documents
             .then(|| Undo::prepare(&organization));
-        let response = app.schema.execute(request).await;
-        if let Some(undo) = undo.filter(|_| !response.errors.is_empty()) {
+        let answer = Answer::from(app.schema.execute(request).await);
+        if let Some(undo) = undo.filter(|_| !answer.errors.is_empty()) {
             undo.carry_out(&organization);
         }
-        response
+        answer
     } else {
         let _shared = organization.documents.read().await;
-        begin(&organization, &document.operations);
-        app.schema.execute(request).await
+        organization.settle();
+        Answer::from(app.schema.execute(request).await)
     };
-    render(response, organization.settings.read().rejected_document_status)
-}
-
-fn begin(organization: &Organization, operations: &[String]) {
-    organization.settle();
-    organization.meter.document(operations);
+    if answer.data.is_some() {
+        organization.meter.document(&document.operations);
+        return counted(&organization, StatusCode::OK, &answer);
+    }
+    let status = organization.settings.read().rejected_document_status;
+    counted(
+        &organization,
+        StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
+        &answer,
+    )
 }
 
 /// What it takes to make a document undone.
@@ -176,31 +179,63 @@ impl Undo {
     }
 }
 
-/// The answer as a Graphene server words it.
-fn render(mut response: async_graphql::Response, rejected_status: u16) -> (StatusCode, Json) {
-    for error in &mut response.errors {
-        if let Some(rest) = error.message.strip_prefix("Unknown field ") {
-            let rest = rest.replace('"', "'");
-            error.message = format!("Cannot query field {rest}");
+/// An answer as a Graphene server words it.
+#[derive(Serialize)]
+struct Answer {
+    /// What was not executed has no data, not even null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ServerError>,
+}
+
+impl From<async_graphql::Response> for Answer {
+    fn from(response: async_graphql::Response) -> Self {
+        let async_graphql::Response {
+            mut data, mut errors, ..
+        } = response;
+        let rejected = data == Value::Null && errors.iter().all(|error| error.path.is_empty());
+        for error in &mut errors {
+            if let Some(rest) = error.message.strip_prefix("Unknown field ") {
+                error.message = format!("Cannot query field {}", rest.replace('"', "'"));
+            }
+            put_null(&mut data, &error.path);
+        }
+        Self {
+            data: (!rejected).then_some(data),
+            errors,
         }
     }
-    let rejected = response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty());
-    let mut answer = serde_json::to_value(&response).unwrap_or_default();
-    if !rejected {
-        return (StatusCode::OK, answer);
+}
+
+/// The library leaves out a field that failed, where GraphQL wants a null.
+fn put_null(data: &mut Value, path: &[PathSegment]) {
+    let Some((segment, rest)) = path.split_first() else {
+        return;
+    };
+    match (segment, data) {
+        (PathSegment::Field(name), data @ Value::Null) => {
+            let mut value = Value::Null;
+            put_null(&mut value, rest);
+            *data = Value::Object([(Name::new(name), value)].into_iter().collect());
+        }
+        (PathSegment::Field(name), Value::Object(fields)) => {
+            put_null(fields.entry(Name::new(name)).or_insert(Value::Null), rest);
+        }
+        (PathSegment::Index(index), Value::List(items)) => {
+            if let Some(item) = items.get_mut(*index) {
+                put_null(item, rest);
+            }
+        }
+        _ => {}
     }
-    // What was not executed has no data, not even null.
-    if let Some(answer) = answer.as_object_mut() {
-        answer.remove("data");
-    }
-    (StatusCode::from_u16(rejected_status).unwrap_or(StatusCode::OK), answer)
 }
 
 /// An answer that is counted.
-pub fn counted(organization: &Organization, status: StatusCode, answer: &Json) -> Response {
-    let body = answer.to_string();
-    organization.meter.answer(body.len());
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+pub fn counted(organization: &Organization, status: StatusCode, answer: &impl Serialize) -> Response {
+    let (response, bytes) = json_response(status, answer);
+    organization.meter.answer(bytes);
+    response
 }
 
 /// A page to try queries on, with a token of the first client.

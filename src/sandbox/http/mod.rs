@@ -10,7 +10,6 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
     extract::{DefaultBodyLimit, FromRequestParts, RawPathParams},
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -186,12 +185,21 @@ fn moved(to: &'static str) -> Response {
 
 /// An answer outside GraphQL and OAuth that says what is wrong.
 fn refuse(status: StatusCode, message: impl Into<String>) -> Response {
-    json_response(status, &json!({"error": message.into()}))
+    json_response(status, &json!({"error": message.into()})).0
 }
 
-fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+/// A JSON answer, and how many bytes its body has.
+fn json_response(status: StatusCode, body: &impl Serialize) -> (Response, usize) {
+    let (status, body) = match serde_json::to_string(body) {
+        Ok(body) => (status, body),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            json!({"error": error.to_string()}).to_string(),
+        ),
+    };
+    let bytes = body.len();
+    (
+        (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        bytes,
+    )
 }
