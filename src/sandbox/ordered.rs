@@ -74,7 +74,7 @@ impl<K: Ord + Clone> Ordered<K> {
     }
 
     /// The keys from a position on, in order.
-    pub fn from_position(&self, position: usize) -> impl Iterator<Item = &K> {
+    pub fn starting_at(&self, position: usize) -> impl Iterator<Item = &K> {
         let (mut chunk, mut skip) = (0, position);
         while self.chunks.get(chunk).is_some_and(|keys| skip >= keys.len()) {
             skip -= self.chunks[chunk].len();
@@ -136,7 +136,7 @@ mod tests {
             }
             prop_assert_eq!(ordered.len(), model.len());
             prop_assert!(ordered.iter().eq(model.iter()));
-            prop_assert!(ordered.from_position(at).eq(model.iter().skip(at)));
+            prop_assert!(ordered.starting_at(at).eq(model.iter().skip(at)));
             prop_assert_eq!(ordered.contains(&7), model.contains(&7));
         }
     }

@@ -89,6 +89,7 @@ pub struct Client {
 
 impl Client {
     /// A client that may do everything.
+    #[must_use]
     pub fn with_all_scopes(id: &str, secret: &str) -> Self {
         Self {
             id: id.to_owned(),

@@ -107,6 +107,10 @@ impl GroupNode {
     async fn permissions(&self) -> Option<JsonString> {
         None
     }
+
+    async fn skills(&self) -> Option<Vec<SkillListItem>> {
+        Some(Vec::new())
+    }
 }
 
 impl GroupNode {
@@ -118,6 +122,13 @@ impl GroupNode {
             Ok(Connection::new(members.len(), window, rows.into_iter().map(UserNode)))
         })
     }
+}
+
+/// A skill; the sandbox has none.
+#[derive(SimpleObject)]
+struct SkillListItem {
+    id: Uuid,
+    title: Option<String>,
 }
 
 #[derive(InputObject)]

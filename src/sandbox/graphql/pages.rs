@@ -1,5 +1,7 @@
 //! Pages: at most 50 rows, with opaque cursors that are positions.
 
+use std::fmt::Write;
+
 use async_graphql::{OutputType, SimpleObject};
 
 use super::{groups::GroupNode, trainings::TrainingNode, users::UserNode};
@@ -67,10 +69,12 @@ fn count(number: Option<i32>) -> Result<Option<usize>, Refusal> {
 }
 
 fn cursor(position: usize) -> String {
-    format!("row:{position}")
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut cursor = String::new();
+    for byte in format!("row:{position}").bytes() {
+        // Writing to a text cannot fail.
+        let _ = write!(cursor, "{byte:02x}");
+    }
+    cursor
 }
 
 fn position_of(cursor: &str) -> Result<usize, Refusal> {

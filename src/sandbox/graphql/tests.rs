@@ -7,6 +7,19 @@ use apollo_compiler::{
     schema::{Component, ExtendedType, FieldDefinition},
 };
 
+/// Fields of types that are served which are themselves left out: they belong to entities that are not served yet,
+/// or stand only on superseded pages.
+const LEFT_OUT: [&str; 8] = [
+    "ExtraCategory.extraFields",
+    "Training.allConditionsFulfilled",
+    "Training.conditions",
+    "Training.nextEvent",
+    "Training.portfolioItem",
+    "Training.progress",
+    "Training.rolesForCurrentUser",
+    "Training.userData",
+];
+
 type Fields = IndexMap<Name, Component<FieldDefinition>>;
 
 #[test]
@@ -80,6 +93,13 @@ fn compare(name: &str, served: &ExtendedType, documented: &ExtendedType, problem
 }
 
 fn compare_fields(name: &str, served: &Fields, documented: &Fields, problems: &mut Vec<String>) {
+    for field in documented.keys().filter(|field| !served.contains_key(*field)) {
+        let label = format!("{name}.{field}");
+        let is_root = name == "Query" || name == "Mutation";
+        if !is_root && !LEFT_OUT.contains(&label.as_str()) {
+            problems.push(format!("{label} is not served"));
+        }
+    }
     for (field, served) in served {
         let Some(documented) = documented.get(field) else {
             problems.push(format!("{name}.{field} is not documented"));

@@ -43,17 +43,20 @@ pub async fn state(Addressed(organization): Addressed, RawQuery(query): RawQuery
         Some("ids=true") => true,
         Some(_) => return refuse(StatusCode::BAD_REQUEST, "The only parameter is ids=true."),
     };
+    let _shared = organization.documents.read().await;
     organization.settle();
     ok(&organization.store.read().state(ids))
 }
 
 /// The mails that would have been sent.
 pub async fn outbox(Addressed(organization): Addressed) -> Response {
+    let _shared = organization.documents.read().await;
     ok(&organization.journal.lock().mails)
 }
 
 /// The mutations in order.
 pub async fn log(Addressed(organization): Addressed) -> Response {
+    let _shared = organization.documents.read().await;
     ok(&organization.journal.lock().entries)
 }
 
@@ -96,7 +99,7 @@ struct ChangeRequest {
 pub async fn change(Addressed(organization): Addressed, body: Bytes) -> Response {
     let request: ChangeRequest = match parse(&body) {
         Ok(request) => request,
-        Err(response) => return response,
+        Err(message) => return refuse(StatusCode::BAD_REQUEST, message),
     };
     if let Some(by) = request.advance_clock {
         organization.clock.advance(by);
@@ -117,13 +120,13 @@ pub async fn settings(Addressed(organization): Addressed) -> Response {
 
 /// Changes some settings; those that are left out stay.
 pub async fn change_settings(Addressed(organization): Addressed, body: Bytes) -> Response {
-    let changes: BTreeMap<String, Json> = match parse(&body) {
-        Ok(changes) => changes,
-        Err(response) => return response,
+    let wanted: BTreeMap<String, Json> = match parse(&body) {
+        Ok(wanted) => wanted,
+        Err(message) => return refuse(StatusCode::BAD_REQUEST, message),
     };
     let mut settings = organization.settings.write();
     let mut merged = json!(*settings);
-    for (name, value) in changes {
+    for (name, value) in wanted {
         merged[name] = value;
     }
     match serde_json::from_value::<Settings>(merged) {
@@ -152,7 +155,7 @@ pub async fn change_faults(Addressed(organization): Addressed, body: Bytes) -> R
             *organization.faults.lock() = faults.clone();
             ok(&faults)
         }
-        Err(response) => response,
+        Err(message) => refuse(StatusCode::BAD_REQUEST, message),
     }
 }
 
@@ -162,11 +165,11 @@ pub async fn clear_faults(Addressed(organization): Addressed) -> Response {
     ok(&Faults::default())
 }
 
-fn parse<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Response> {
+fn parse<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| refuse(StatusCode::BAD_REQUEST, error.to_string()))
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 fn ok(answer: &impl Serialize) -> Response {

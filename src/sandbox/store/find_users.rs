@@ -92,7 +92,7 @@ impl Store {
         if order.by == UserSort::Name && !order.descending && !filter.needs_a_scan() {
             let (start, len) = window(candidates.len())?;
             let page = candidates
-                .from_position(start)
+                .starting_at(start)
                 .take(len)
                 .filter_map(|(_, id)| self.users.get(*id).cloned());
             return Ok((candidates.len(), page.collect()));
@@ -116,7 +116,7 @@ impl Store {
     /// Some users by position in the order of their names.
     pub fn users_at(&self, order: &Ordered<NameKey>, start: usize, len: usize) -> Vec<Arc<User>> {
         order
-            .from_position(start)
+            .starting_at(start)
             .take(len)
             .filter_map(|(_, id)| self.users.get(*id).cloned())
             .collect()

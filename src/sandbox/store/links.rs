@@ -219,7 +219,9 @@ impl Links {
                 .iter()
                 .filter_map(|(_, id)| users.get(*id).cloned())
                 .collect();
-            members.iter().for_each(|user| self.refresh_attendance(training, user));
+            for user in &members {
+                self.refresh_attendance(training, user);
+            }
         }
     }
 
@@ -299,9 +301,9 @@ impl Links {
             SeatRole::GroupManager => {}
             SeatRole::GroupParticipant => {
                 let trainings: Vec<_> = self.trainings_of_group(seat.target).collect();
-                trainings
-                    .into_iter()
-                    .for_each(|training| self.refresh_attendance(training, user));
+                for training in trainings {
+                    self.refresh_attendance(training, user);
+                }
             }
             _ => self.refresh_attendance(seat.target, user),
         }

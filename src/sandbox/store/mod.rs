@@ -12,6 +12,8 @@ mod memberships;
 mod refusal;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 mod trainings;
 mod users;
 mod values;

@@ -45,6 +45,7 @@ impl Refusal {
     }
 
     /// The object that the call is about does not exist.
+    #[must_use]
     pub fn not_found(what: &str) -> Self {
         Self {
             code: Code::NotFound,

@@ -121,7 +121,7 @@ impl<T: Entity> Table<T> {
         }
     }
 
-    /// A ref for an object that was given none: a UUIDv4, as the documentation says.
+    /// A ref for an object that was given none: a `UUIDv4`, as the documentation says.
     pub fn generated_ref(&self, from: &str) -> String {
         derived(T::KIND, "ref", from, |id| {
             self.by_ref.contains_key(id.to_string().as_str())
@@ -162,7 +162,7 @@ impl<T: Entity> Table<T> {
     }
 }
 
-/// The first UUIDv4 in a sequence that depends on nothing but the arguments, and that is not taken.
+/// The first `UUIDv4` in a sequence that depends on nothing but the arguments, and that is not taken.
 pub fn derived(kind: &str, purpose: &str, from: &str, taken: impl Fn(&Uuid) -> bool) -> Uuid {
     let nth = |n: u32| {
         let digest = Sha256::digest(format!("{kind}\0{purpose}\0{from}\0{n}"));

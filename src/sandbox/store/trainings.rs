@@ -15,7 +15,11 @@ use super::{
 
 /// A training. Its participants stand in the links.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the fields of the schema's Training")]
+#[allow(
+    missing_docs,
+    clippy::struct_excessive_bools,
+    reason = "the fields of the schema's Training"
+)]
 pub struct Training {
     pub id: Uuid,
     pub reference: Arc<str>,

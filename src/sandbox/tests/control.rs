@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Pluvo, each};
+use crate::sandbox::{Sandbox, Seed};
 
 #[tokio::test]
 async fn counters_count_aliases_and_bytes() {
@@ -142,4 +143,11 @@ async fn wrong_control_requests_are_told() {
         (&json!("PT0S"), &json!(401))
     );
     assert_eq!(pluvo.look("faults").await["next"], Json::Array(Vec::new()));
+}
+
+#[tokio::test]
+async fn it_listens_on_the_loopback_interface_only() {
+    let anywhere = Sandbox::bind(([0, 0, 0, 0], 0).into(), &Seed::default()).await;
+    let message = anywhere.err().expect("refused").to_string();
+    assert!(message.contains("0.0.0.0:0 is not a loopback address"), "{message}");
 }

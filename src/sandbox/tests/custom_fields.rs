@@ -32,11 +32,11 @@ async fn values_of_every_kind() {
         .expect("values")
         .clone();
     assert_eq!(all.len(), 7, "one row for each option of the multiple choice");
-    let date = all
+    let start = all
         .iter()
         .find(|value| value["category"]["ref"] == "start")
         .expect("a date");
-    assert_eq!(date["datetimeValue"], "2026-08-31T22:00:00+00:00");
+    assert_eq!(start["datetimeValue"], "2026-08-31T22:00:00+00:00");
     assert_eq!(
         pluvo.look("state").await["users"]["EMP-001"]["customFields"],
         json!({

@@ -31,7 +31,7 @@ async fn a_group_is_created_changed_and_deleted() {
         .await;
     assert_eq!(pluvo.look("state").await["groups"]["dept-rnd"]["maxUsers"], 5);
     let names = pluvo
-        .data(r#"{ paginatedGroups(first: 2) { count edges { node { name } } } groups { name } }"#)
+        .data(r"{ paginatedGroups(first: 2) { count edges { node { name } } } groups { name } }")
         .await;
     assert_eq!(
         each(&names["paginatedGroups"]["edges"], "/node/name"),
