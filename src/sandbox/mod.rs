@@ -16,6 +16,26 @@
 //!
 //! So a base URL with or without a path is a whole Pluvo to a client.
 //!
+//! # Control endpoints
+//!
+//! JSON in and out, no token; an error is `{"error": "…"}` with a 4xx status. A refused seed or change does nothing.
+//!
+//! | endpoint | what |
+//! |---|---|
+//! | `GET /_sandbox/stats` | requests, root fields by name (each alias once), tokens, bytes of bodies, mails, mutations |
+//! | `GET /_sandbox/state` | everything that exists, by ref and without ids; `?ids=true` with them |
+//! | `GET /_sandbox/log` | the mutations in order: who, what, with which outcome |
+//! | `GET /_sandbox/outbox` | the mails that would have been sent |
+//! | `POST /_sandbox/seed` | adds objects: YAML or JSON as [`Seed`] has them |
+//! | `POST /_sandbox/change` | `{users, groups, trainings}` by ref, with the fields of a seed, `remove…` lists and null for "erase"; `advanceClock: "2m"` |
+//! | `GET`, `POST /_sandbox/settings` | [`Settings`]; a POST changes those that it names |
+//! | `GET`, `POST`, `DELETE /_sandbox/faults` | `{latencyMs, atomicDocuments, next: [{fault, times, operation, endpoint}]}`; a POST replaces all |
+//! | `POST /_sandbox/tokens/revoke` | ends all tokens |
+//! | `POST /_sandbox/reset` | as at the start; only tokens stay valid |
+//!
+//! A fault is `"unauthorized"`, `"dropConnection"` or `{"tooManyRequests": {"retryAfter": 3}}`. Latency comes before the
+//! execution, and a request that has arrived is carried out even if its client has gone.
+//!
 //! # What is a choice
 //!
 //! Where the documentation leaves something open, [`Settings`] makes it a setting, or the choice is one of these:
