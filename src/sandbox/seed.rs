@@ -30,7 +30,7 @@ use super::{
     store::{ContentType, CustomFieldDraft, GroupDraft, Refusal, Store, TrainingDraft, UserDraft},
 };
 
-/// The objects that an organization starts with. The [module](self) shows one.
+/// The objects that an organization starts with. `seed.rs` begins with an example.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Seed {
