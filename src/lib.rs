@@ -18,4 +18,6 @@ pub mod controller;
 pub mod organization;
 pub mod plan;
 pub mod pluvo;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod telemetry;
