@@ -60,6 +60,14 @@ fn key_of(connection: &PluvoConnection) -> ConnectionKey {
     )
 }
 
+/// Whether a connection's status says something about its present spec that resources may refer to.
+pub fn has_spoken(connection: &PluvoConnection) -> bool {
+    connection.status.as_ref().is_some_and(|status| {
+        let stalled = status.conditions.iter().any(|known| known.type_ == condition::STALLED);
+        stalled && status.observed_generation == connection.metadata.generation
+    })
+}
+
 struct Pass<'a> {
     context: &'a Context,
     api: Api<PluvoConnection>,
@@ -73,7 +81,9 @@ impl Pass<'_> {
             Ok(endpoint) => endpoint,
             Err(verdict) => {
                 self.context.organizations.stop(&self.key).await;
-                return self.report(&verdict, None, None).await;
+                let action = self.report(&verdict, None, None).await?;
+                self.wake_dependents();
+                return Ok(action);
             }
         };
         let identity = self.identity(&endpoint);
@@ -172,11 +182,15 @@ impl Pass<'_> {
         self.context
             .organizations
             .start(&self.key, identity, secret, client, settings, Instant::now() + wait);
+        self.wake_dependents();
+        Ok(Action::await_change())
+    }
+
+    fn wake_dependents(&self) {
         let registry = self.context.registry.lock();
         registry
             .on_connection(&self.key)
             .for_each(|resource| self.context.wakes.resource(resource));
-        Ok(Action::await_change())
     }
 
     fn pause_before_first_sweep(&self, interval: Duration) -> Duration {

@@ -25,6 +25,7 @@ use crate::{
 
 use super::{
     cache::{self, Cached},
+    connection,
     context::Context,
     error::PassError,
     events, finalizer,
@@ -153,12 +154,15 @@ where
             );
             return Err(Verdict::stalled(Reason::NotPermitted, message));
         }
+        let has_spoken = connection::has_spoken(found);
         drop(registry);
         self.context.organizations.get(&connection).ok_or_else(|| {
-            Verdict::reconciling(
-                Reason::ConnectionNotReady,
-                format!("PluvoConnection {connection} is not ready; see its status"),
-            )
+            let message = format!("PluvoConnection {connection} is not ready; see its status");
+            // A connection that has not been looked at yet is about to be.
+            Verdict {
+                fleeting: !has_spoken,
+                ..Verdict::reconciling(Reason::ConnectionNotReady, message)
+            }
         })
     }
 
@@ -250,9 +254,7 @@ where
             .update(self.object.meta().uid.as_deref().unwrap_or_default(), |memory| {
                 memory.failures = 0
             });
-        Ok(deadline.map_or_else(Action::await_change, |at| {
-            Action::requeue(at.saturating_duration_since(Instant::now()) + Duration::from_millis(10))
-        }))
+        Ok(look_again(deadline))
     }
 
     /// Keeps track of since when the resource waits for what, and turns waiting into a stall when it took too long.
@@ -318,19 +320,22 @@ where
     /// Says what keeps the resource from being planned. What was reported about the same spec stands, unless somebody
     /// must act.
     async fn report_only(&mut self, verdict: Verdict) -> Result<Action, PassError> {
+        let now = Instant::now();
         let before = self.object.status().cloned();
         let stands = verdict.progress != Progress::Stalled && self.is_settled() && !self.connection_is_absent();
         let blocked = self.object.is_deleting().then(|| verdict.message.clone());
-        let decision = Decision {
+        let mut decision = Decision {
             deletion_blocked: blocked,
             ..Decision::only(verdict)
         };
+        let deadline = self.remember(&mut decision, now);
+        let lasting = !decision.verdict.fleeting || self.fleeting_is_over(now);
         let mode = self.context.registry.lock().mode(&self.object);
         let status = report::status(&self.object, &decision, mode, Timestamp::now());
-        if !stands && before.as_ref() != Some(&status) {
+        if lasting && !stands && before.as_ref() != Some(&status) {
             self.write(before.as_ref(), &status).await?;
         }
-        Ok(Action::await_change())
+        Ok(look_again(deadline))
     }
 
     async fn suspend(&mut self) -> Result<Action, PassError> {
@@ -353,4 +358,10 @@ where
         self.context.forget_calls(&self.key);
         Ok(Action::await_change())
     }
+}
+
+/// Looks again at a deadline; everything else comes as a wake.
+fn look_again(deadline: Option<Instant>) -> Action {
+    let wait = |at: Instant| at.saturating_duration_since(Instant::now()) + Duration::from_millis(10);
+    deadline.map_or_else(Action::await_change, |at| Action::requeue(wait(at)))
 }
