@@ -4,12 +4,15 @@
 //!
 //! | module | what it is for | may use |
 //! |---|---|---|
-//! | `api` | what people write: the resources, their status, conditions and reasons | nothing |
+//! | [`api`] | what people write: the resources, their status, conditions and reasons | nothing |
 //! | [`pluvo`] | what Pluvo says: operations, token, transport, errors | nothing |
-//! | `plan` | pure: desired and observed in, changes and drift out | `api`, `pluvo` |
-//! | `organization` | one organization as we know it: mirror, sweep, queue, batch | `pluvo`, `plan` |
+//! | [`plan`] | pure: desired and observed in, changes and drift out | `api`, `pluvo` |
+//! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `pluvo`, `plan` |
 //! | `controller` | kube-rs: watches, passes, status | all above |
 //! | `cli` | the commands | all above |
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
+pub mod api;
+pub mod organization;
+pub mod plan;
 pub mod pluvo;

@@ -39,7 +39,7 @@ impl From<&str> for EnumValue {
 pub struct User {
     /// Pluvo's key.
     pub id: Id,
-    /// The integrator's key; Pluvo generates a UUIDv4 where none was given.
+    /// The integrator's key; Pluvo generates a `UUIDv4` where none was given.
     #[serde(rename = "ref")]
     pub reference: Option<Arc<str>>,
     /// As stored in Pluvo, not normalized.
@@ -50,7 +50,7 @@ pub struct User {
     #[serde(default, deserialize_with = "null_as_default")]
     pub archived: bool,
     /// In Pluvo's order.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "without_nulls")]
     pub roles: Vec<EnumValue>,
     /// Language of the user interface.
     pub language: EnumValue,
@@ -61,7 +61,7 @@ pub struct User {
     #[serde(default, deserialize_with = "null_as_default")]
     pub manager_groups: Vec<Linked>,
     /// Custom fields, one element per chosen option where a field is a multiple choice.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "known_values")]
     pub extra_category_values: Vec<CustomFieldValue>,
 }
 
@@ -90,7 +90,7 @@ pub struct Group {
     /// Whether the group can be edited in Pluvo's own user interface.
     pub is_editable: bool,
     /// Custom fields.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "known_values")]
     pub extra_category_values: Vec<CustomFieldValue>,
 }
 
@@ -125,7 +125,7 @@ pub struct CustomField {
     #[serde(default)]
     pub category_type: Option<EnumValue>,
     /// What kinds of objects carry the field (`USER`, `GROUP`, ...).
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "without_nulls")]
     pub for_model_types: Vec<EnumValue>,
     /// The options of a choice.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -197,6 +197,36 @@ pub struct Page<T> {
     pub count: Option<u64>,
 }
 
-fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A list that may be null, of elements that may be null.
+fn without_nulls<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
+    Ok(list.unwrap_or_default().into_iter().flatten().collect())
+}
+
+/// The values of the union's documented members. One of a member that came later matches no fragment of ours and
+/// arrives as `{}`; it must not fail the user that it stands on.
+pub(super) fn known_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CustomFieldValue>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Element {
+        Known(CustomFieldValue),
+        Unknown(Nothing),
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    let known = without_nulls(deserializer)?
+        .into_iter()
+        .filter_map(|element| match element {
+            Element::Known(value) => Some(value),
+            Element::Unknown(Nothing {}) => None,
+        });
+    Ok(known.collect())
 }

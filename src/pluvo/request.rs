@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::model::{CustomField, EnumValue, Group, Id, MembershipResult, Page, Training, User};
+use serde::Deserialize;
+
+use super::model::{CustomField, CustomFieldValue, EnumValue, Group, Id, MembershipResult, Page, Training, User};
 
 /// Names one object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,11 +114,13 @@ pub enum QueryAnswer {
 }
 
 /// How many belong to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct GroupSize {
     /// Participants; null where the server does not say.
+    #[serde(rename = "userCount")]
     pub users: Option<u64>,
     /// Managers; null where the server does not say.
+    #[serde(rename = "managerCount")]
     pub managers: Option<u64>,
 }
 
@@ -252,7 +256,7 @@ pub enum MutationAnswer {
     /// Of `CreateGroup` and `UpdateGroup`: the group as it is now.
     Group(Box<Group>),
     /// Of `SetCustomFields`. Whether these are all values of the object or those just sent is not documented.
-    CustomFields,
+    CustomFields(Vec<CustomFieldValue>),
     /// Of `DeleteGroup`: `ok`.
     Deleted(bool),
     /// Of the membership calls. The manager calls tell done and already-so not apart: all are `done`.

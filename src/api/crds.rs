@@ -1,0 +1,44 @@
+//! The CustomResourceDefinitions, as they are written to `crds/` and into the Helm chart.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
+use kube::CustomResourceExt;
+
+use super::{PluvoConnection, PluvoGroup, PluvoGroupMembership, PluvoUser, TrainingAssignment};
+
+/// The definitions of all kinds, the connection first.
+#[must_use]
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    [
+        PluvoConnection::crd(),
+        PluvoUser::crd(),
+        PluvoGroup::crd(),
+        PluvoGroupMembership::crd(),
+        TrainingAssignment::crd(),
+    ]
+    .map(with_status_default)
+    .into()
+}
+
+/// The file in `crds/` that holds a definition.
+#[must_use]
+pub fn crd_file_name(crd: &CustomResourceDefinition) -> String {
+    format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural)
+}
+
+/// A new object reads as "not observed yet" from its very creation, so that kstatus never takes it for finished.
+fn with_status_default(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let status = crd.spec.versions.iter_mut().filter_map(|version| {
+        version
+            .schema
+            .as_mut()?
+            .open_api_v3_schema
+            .as_mut()?
+            .properties
+            .as_mut()?
+            .get_mut("status")
+    });
+    for schema in status {
+        schema.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
+    }
+    crd
+}

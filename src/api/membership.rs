@@ -1,0 +1,105 @@
+//! Users in one group. Recipe 1 of the Pluvo documentation.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    common::{Management, Policy, Target},
+    status::Status,
+};
+
+/// Users in one group, as participants or as managers. Several memberships of one group add up.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "pluvo.dev",
+    version = "v1alpha1",
+    kind = "PluvoGroupMembership",
+    namespaced,
+    status = "Status",
+    derive = "PartialEq",
+    shortname = "pvgm",
+    category = "pluvo",
+    selectable = ".spec.group.ref",
+    selectable = ".status.drift.state",
+    printcolumn(name = "Group", type_ = "string", json_path = ".spec.group.ref"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Declared", type_ = "integer", json_path = ".status.subjects.declared"),
+    printcolumn(name = "Applied", type_ = "integer", json_path = ".status.subjects.applied"),
+    printcolumn(name = "Drift", type_ = "string", json_path = ".status.drift.state"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[x_kube(
+    validation = Rule::new("has(self.group.ref) != has(self.group.id)").message("group needs exactly one of ref, id"),
+    validation = Rule::new("has(self.users) || has(self.userSelector)").message("at least one of users, userSelector is required"),
+    validation = Rule::new("!has(self.userSelector) || (has(self.userSelector.matchLabels) && self.userSelector.matchLabels.size() > 0) || (has(self.userSelector.matchExpressions) && self.userSelector.matchExpressions.size() > 0)").message("userSelector must not be empty: it would select every user"),
+    validation = Rule::new("self.policy != 'Additive' || !has(self.deletionPolicy) || self.deletionPolicy == 'Orphan'").message("policy Additive never removes anybody, so deletionPolicy cannot be Remove"),
+    validation = Rule::new("self.group == oldSelf.group && self.role == oldSelf.role").message("group and role are immutable; create a new resource for another group or role"),
+    validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct PluvoGroupMembershipSpec {
+    /// The connection, mode and timing.
+    #[serde(flatten)]
+    pub management: Management,
+    /// The group in Pluvo, by ref or by id. Immutable.
+    pub group: Target,
+    /// In what way the users belong to the group. Immutable.
+    #[serde(default)]
+    pub role: GroupRole,
+    /// What happens to members who are not declared.
+    #[serde(default = "owned")]
+    pub policy: Policy,
+    /// Refs of users; for more than 2,000 use userSelector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2000), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    pub users: Option<Vec<String>>,
+    /// Selects PluvoUsers on the same connection, in all namespaces, by their labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_selector: Option<LabelSelector>,
+    /// Whether a selection that resolves to nobody may remove everybody whom this resource added.
+    #[serde(default)]
+    pub allow_empty: bool,
+    /// What happens in Pluvo when this resource is deleted. Remove, unless the policy is Additive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<SubjectsDeletionPolicy>,
+}
+
+fn owned() -> Policy {
+    Policy::Owned
+}
+
+/// In what way users belong to a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum GroupRole {
+    /// They take part.
+    #[default]
+    Participant,
+    /// They manage the group.
+    Manager,
+}
+
+/// What happens to the subjects that a resource added when it is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum SubjectsDeletionPolicy {
+    /// Those whom it added and nobody else declares are removed.
+    Remove,
+    /// Everybody stays.
+    Orphan,
+}

@@ -1,0 +1,178 @@
+//! The status of managed resources: the product's promise. See the state table in ARCHITECTURE.md.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Mode;
+
+/// At most this many entries of drift, corrections or waiting subjects are listed; the counts are exact.
+pub const MAX_ENTRIES: usize = 20;
+
+/// What the operator knows about one managed resource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The uid of the object that was judged; a status that was copied to another object is void.
+    #[serde(rename = "forUID", default, skip_serializing_if = "Option::is_none")]
+    pub for_uid: Option<String>,
+    /// Pluvo's id of the object, or of the target where there are subjects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The mode in effect: the stricter of the resource's and the connection's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Whether the object was there before and was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<bool>,
+    /// The ref that an adopted object had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_ref: Option<String>,
+    /// What was last acknowledged at each path, as fingerprints: this tells a change from drift.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
+    pub applied: Vec<Applied>,
+    /// How many subjects there are, where a resource has subjects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<Subjects>,
+    /// Refs of subjects that this resource added, or is about to add.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub inventory: Vec<String>,
+    /// Refs of subjects that this resource declares and that were there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub found: Vec<String>,
+    /// Refs in `inventory` whose addition has not been seen in Pluvo yet: missing, they are no drift.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub pending: Vec<String>,
+    /// Refs of subjects for whom a mail was asked for; written before the call, so that none is sent twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub mailed: Vec<String>,
+    /// Where Pluvo differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
+    /// What the operator last put right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_correction: Option<Correction>,
+    /// The last handled value of the annotation `pluvo.dev/reconcile-requested-at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// Ready, Synced and Drifted always; Reconciling, Stalled, Suspended and DeletionBlocked only while true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A path whose value Pluvo acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Applied {
+    /// The path in the spec, such as `name` or `customFields[department]`.
+    pub path: String,
+    /// A fingerprint of uid, path and value.
+    pub hash: String,
+}
+
+/// How many subjects a resource has, and how far they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subjects {
+    /// Declared, without those that are excluded.
+    pub declared: i64,
+    /// Present in Pluvo.
+    pub applied: i64,
+    /// Not there yet: the user or the target does not exist, or the call is under way or not visible yet.
+    pub waiting: i64,
+    /// Refused by Pluvo.
+    pub refused: i64,
+    /// Archived, or being deleted: never subjects.
+    pub excluded: i64,
+}
+
+/// Where Pluvo differs from the spec.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// The short answer; selectable with `--field-selector status.drift.state=Drifted`.
+    pub state: DriftState,
+    /// The true number of differences.
+    pub count: i64,
+    /// Whether `entries` holds only the first of them.
+    pub truncated: bool,
+    /// When the oldest of the differences was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_detected_at: Option<Time>,
+    /// The differences, by path; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
+    pub entries: Vec<DriftEntry>,
+}
+
+/// Whether Pluvo differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DriftState {
+    /// It does not.
+    InSync,
+    /// It does.
+    Drifted,
+    /// Not known yet.
+    #[default]
+    Unknown,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DriftEntry {
+    /// The path in the spec, such as `name` or `users[EMP-002]`.
+    pub path: String,
+    /// What kind of difference.
+    pub kind: DriftKind,
+    /// What the spec says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<String>,
+    /// What Pluvo says; `<redacted>` where it is personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<String>,
+    /// When it was first seen.
+    pub since: Time,
+}
+
+/// A kind of difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum DriftKind {
+    /// The value is another one.
+    Changed,
+    /// What is declared is not there.
+    Missing,
+    /// What is there is not declared.
+    Unexpected,
+    /// Pluvo does not say; written once per change, never drift.
+    Unobservable,
+}
+
+/// What the operator put right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Correction {
+    /// When Pluvo was seen to be right again.
+    pub at: Time,
+    /// The true number of corrections.
+    pub count: i64,
+    /// The paths; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
+    pub entries: Vec<CorrectedPath>,
+}
+
+/// A path that was put right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CorrectedPath {
+    /// The path in the spec.
+    pub path: String,
+    /// What kind of difference it was.
+    pub kind: DriftKind,
+}

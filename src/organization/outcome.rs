@@ -1,0 +1,228 @@
+//! What became of a document of mutations.
+
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::{
+    plan::{
+        Call, ResourceKey,
+        observed::{Key, Outcome},
+    },
+    pluvo::{
+        error::Error,
+        model::{Id, MembershipResult},
+        request::{MembershipChange, Mutation, MutationAnswer},
+        response::{EntryError, GraphqlError, Response},
+    },
+};
+
+use super::{
+    batch::{Batch, Entry},
+    state::State,
+};
+
+impl State {
+    /// A document of mutations has come back. `sent`: when it was sent.
+    ///
+    /// If the answer carries any error, no entry of the document counts as applied: a server may roll the request back
+    /// while `data` looks fine. Entries that an error names are refused; what the others did is read, and the passes
+    /// that this wakes ask again for what is not there.
+    pub fn batch_finished(&mut self, batch: &Batch, result: Result<Response, Error>, sent: Instant, now: Instant) {
+        let mut suspicious = false;
+        match result {
+            Ok(response) if response.errors.is_empty() => {
+                for (index, entry) in batch.entries.iter().enumerate() {
+                    let answer = response.answer(index).cloned().unwrap_or_default();
+                    self.entry_answered(entry, entry.mutation.decode(answer), sent, now);
+                }
+            }
+            Ok(response) => suspicious = self.batch_failed(batch, &response, now),
+            Err(Error::Document(errors)) => suspicious = self.batch_rejected(batch, &errors, now),
+            Err(error) => {
+                if error.outcome_unknown() {
+                    batch.entries.iter().for_each(|entry| self.entry_lost(entry, now));
+                }
+                self.failed(error, now);
+            }
+        }
+        self.queue.finish(batch, suspicious, now);
+        for resource in batch.resources() {
+            self.wake(resource);
+        }
+    }
+
+    /// The document carried errors. Returns whether nobody was named, so that it must be halved.
+    fn batch_failed(&mut self, batch: &Batch, response: &Response, now: Instant) -> bool {
+        let named: HashSet<usize> = response.errors.iter().filter_map(GraphqlError::entry).collect();
+        for (index, entry) in batch.entries.iter().enumerate() {
+            if named.contains(&index) {
+                let errors: Vec<_> = response.errors_of(index).cloned().collect();
+                self.entry_refused(entry, &refusal(errors), now);
+            } else if named.is_empty() && batch.entries.len() == 1 {
+                self.entry_refused(entry, &refusal(response.errors.clone()), now);
+            } else {
+                self.entry_lost(entry, now);
+            }
+        }
+        named.is_empty()
+    }
+
+    /// The document was rejected before anything was executed.
+    fn batch_rejected(&mut self, batch: &Batch, errors: &[GraphqlError], now: Instant) -> bool {
+        if let [entry] = batch.entries.as_slice() {
+            self.entry_refused(entry, &refusal(errors.to_vec()), now);
+        }
+        batch.entries.len() > 1
+    }
+
+    fn entry_answered<E>(&mut self, entry: &Entry, answer: Result<MutationAnswer, E>, sent: Instant, now: Instant) {
+        let Ok(answer) = answer else {
+            return self.entry_lost(entry, now);
+        };
+        match answer {
+            MutationAnswer::User(user) => self.mirror.answer_user(*user, sent, now),
+            MutationAnswer::Group(group) => self.mirror.answer_group(*group, sent, now),
+            MutationAnswer::CustomFields(values) => self.custom_fields_answered(entry, &values, sent, now),
+            MutationAnswer::Deleted(true) => {
+                if let Mutation::DeleteGroup(id) = &entry.mutation {
+                    self.mirror.answer_group_deleted(id, now);
+                }
+            }
+            MutationAnswer::Deleted(false) => {
+                return self.entry_refused(entry, "Pluvo answered that it did not delete it", now);
+            }
+            MutationAnswer::Membership(result) => return self.membership_answered(entry, &result, now),
+        }
+        self.note(entry, |_| true, &Outcome::Acknowledged);
+    }
+
+    /// Whether the answer holds all values of the object or those just sent is not documented; where it lacks one that
+    /// was sent, the object is read again.
+    fn custom_fields_answered(
+        &mut self,
+        entry: &Entry,
+        values: &[crate::pluvo::model::CustomFieldValue],
+        sent: Instant,
+        now: Instant,
+    ) {
+        let key = entry.object();
+        let Mutation::SetCustomFields { values: wanted, .. } = &entry.mutation else {
+            return;
+        };
+        let fields: HashSet<_> = values.iter().map(|value| &value.category.id).collect();
+        if fields.len() < wanted.len() {
+            self.doubt(&key, now);
+        } else {
+            self.mirror.answer_custom_fields(&key, values, sent, now);
+        }
+    }
+
+    fn membership_answered(&mut self, entry: &Entry, result: &MembershipResult, now: Instant) {
+        let Some((place, change)) = entry.membership() else {
+            return;
+        };
+        let accepted: HashSet<&Id> = result.done.iter().chain(&result.already).collect();
+        let linked: HashSet<&Id> = result.linked_via_object.iter().collect();
+        self.mirror
+            .answer_memberships(&place, change, accepted.iter().map(|id| (*id).clone()), now);
+        self.note(entry, |user| accepted.contains(user), &Outcome::Acknowledged);
+        self.note(entry, |user| linked.contains(user), &Outcome::LinkedViaObject);
+        let why = match change {
+            MembershipChange::Add => "Pluvo did not add the user, without saying why",
+            MembershipChange::Remove => "Pluvo did not remove the user, without saying why",
+        };
+        self.note(
+            entry,
+            |user| !accepted.contains(user) && !linked.contains(user),
+            &Outcome::Refused(why.into()),
+        );
+    }
+
+    /// An entry was refused. One membership call of many users is tried again in halves, until it is known who it is.
+    fn entry_refused(&mut self, entry: &Entry, message: &str, now: Instant) {
+        for key in keys_of(&entry.mutation) {
+            self.doubt(&key, now);
+        }
+        if entry.users().len() > 1 {
+            self.queue
+                .ask_singly(entry.parts.iter().map(|(resource, _)| resource.clone()));
+            return;
+        }
+        self.note(entry, |_| true, &Outcome::Refused(message.into()));
+    }
+
+    /// What an entry did is unknown: it is read before anything is decided.
+    fn entry_lost(&mut self, entry: &Entry, now: Instant) {
+        for key in keys_of(&entry.mutation) {
+            self.doubt(&key, now);
+        }
+    }
+
+    fn doubt(&mut self, key: &Key, now: Instant) {
+        self.mirror.doubt(key, now);
+        self.read_again(key.clone(), now);
+    }
+
+    fn note(&mut self, entry: &Entry, about: impl Fn(&Id) -> bool, outcome: &Outcome) {
+        for (resource, call) in &entry.parts {
+            for fingerprint in fingerprints(call, &about) {
+                self.note_outcome(resource, fingerprint, outcome.clone());
+            }
+        }
+    }
+
+    fn note_outcome(&mut self, resource: &ResourceKey, fingerprint: Arc<str>, outcome: Outcome) {
+        self.outcomes
+            .entry(resource.clone())
+            .or_default()
+            .insert(fingerprint, outcome);
+    }
+}
+
+/// The fingerprints of a call's writes; of a membership call only those about certain users.
+fn fingerprints(call: &Call, about: &impl Fn(&Id) -> bool) -> Vec<Arc<str>> {
+    match &call.action {
+        crate::plan::Action::Mutate(_) => call.writes.iter().map(|write| write.fingerprint.clone()).collect(),
+        crate::plan::Action::Subjects { users, .. } => {
+            let writes = users.iter().zip(&call.writes).filter(|(user, _)| about(user));
+            writes.map(|(_, write)| write.fingerprint.clone()).collect()
+        }
+    }
+}
+
+/// Everything that a mutation may have changed: the object, and whoever has its new keys.
+fn keys_of(mutation: &Mutation) -> Vec<Key> {
+    let email = |user: &crate::pluvo::request::UserInput| {
+        user.email
+            .as_deref()
+            .map(|email| Key::UserEmail(crate::plan::value::email(email).into()))
+    };
+    match mutation {
+        Mutation::CreateUser { reference, user, .. } => std::iter::once(Key::UserRef(reference.clone()))
+            .chain(email(user))
+            .collect(),
+        Mutation::UpdateUser { id, user } => {
+            let reference = user.reference.clone().map(Key::UserRef);
+            std::iter::once(Key::UserId(id.clone()))
+                .chain(reference)
+                .chain(email(user))
+                .collect()
+        }
+        Mutation::GroupMembers { users, .. } => users.iter().cloned().map(Key::UserId).collect(),
+        Mutation::AddToTraining { training, .. } | Mutation::RemoveFromTraining { training, .. } => {
+            vec![Key::Participants(training.clone())]
+        }
+        Mutation::SetCustomFields { .. }
+        | Mutation::CreateGroup(_)
+        | Mutation::UpdateGroup { .. }
+        | Mutation::DeleteGroup(_) => {
+            vec![super::batch::object_of(mutation)]
+        }
+    }
+}
+
+/// A sentence about a refusal. Pluvo's own words may hold values, so it names codes alone.
+fn refusal(errors: Vec<GraphqlError>) -> String {
+    EntryError::Refused(errors).to_string()
+}

@@ -1,0 +1,119 @@
+//! Point reads: questions about single objects, which collect as writes do.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tokio::time::Instant;
+
+use crate::{
+    plan::observed::{Key, Place},
+    pluvo::{
+        model::Id,
+        request::{GroupRole, Query, Selector},
+    },
+};
+
+/// Questions in one request, at most.
+const QUESTIONS: usize = 50;
+
+/// Questions that wait, and those under way.
+#[derive(Debug, Default)]
+pub struct Reads {
+    wanted: BTreeMap<Key, Instant>,
+    under_way: HashSet<Key>,
+    /// When to ask next whether the memberships of a group became visible, and how often that was asked.
+    sizes: HashMap<(Id, GroupRole), (Instant, u32)>,
+}
+
+/// What one point read is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The object at a key.
+    Object(Key),
+    /// How many belong to a group.
+    Size(Id, GroupRole),
+}
+
+impl Reads {
+    /// Wants the object at a key to be read. Keys that no direct read can answer are passed over.
+    pub fn want(&mut self, key: Key, now: Instant) {
+        if query(&key).is_some() && !self.under_way.contains(&key) {
+            self.wanted.entry(key).or_insert(now);
+        }
+    }
+
+    /// Whether nothing waits or is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.under_way.is_empty() && self.sizes.is_empty()
+    }
+
+    /// Asks about a group's size while memberships wait to become visible: at once, then at growing intervals.
+    pub fn watch_sizes(&mut self, places: &[Place], now: Instant) {
+        let groups: HashSet<_> = places
+            .iter()
+            .filter_map(|place| match place {
+                Place::Group(group, role) => Some((group.clone(), *role)),
+                Place::Training(_) => None,
+            })
+            .collect();
+        self.sizes.retain(|group, _| groups.contains(group));
+        for group in groups {
+            self.sizes.entry(group).or_insert((now, 0));
+        }
+    }
+
+    /// When the next request is to leave; `linger` lets questions collect.
+    #[must_use]
+    pub fn due(&self, now: Instant, linger: std::time::Duration) -> Option<Instant> {
+        let objects = if self.wanted.len() >= QUESTIONS {
+            Some(now)
+        } else {
+            self.wanted.values().min().map(|since| *since + linger)
+        };
+        let sizes = self.sizes.values().map(|(at, _)| *at).min();
+        objects.into_iter().chain(sizes).min()
+    }
+
+    /// The next questions.
+    pub fn compose(&mut self, now: Instant) -> Vec<(Question, Query)> {
+        let mut questions = Vec::new();
+        let due = self.sizes.iter_mut().filter(|(_, (at, _))| *at <= now);
+        for ((group, role), (at, asked)) in due.take(QUESTIONS) {
+            *asked += 1;
+            *at = now + std::time::Duration::from_secs(1 << (*asked).min(6));
+            questions.push((Question::Size(group.clone(), *role), Query::GroupSize(group.clone())));
+        }
+        let keys: Vec<_> = self.wanted.keys().take(QUESTIONS - questions.len()).cloned().collect();
+        for key in keys {
+            self.wanted.remove(&key);
+            if let Some(query) = query(&key) {
+                self.under_way.insert(key.clone());
+                questions.push((Question::Object(key), query));
+            }
+        }
+        questions
+    }
+
+    /// Questions have come back, answered or not.
+    pub fn finish<'a>(&mut self, questions: impl Iterator<Item = &'a Question>) {
+        for question in questions {
+            if let Question::Object(key) = question {
+                self.under_way.remove(key);
+            }
+        }
+    }
+}
+
+fn query(key: &Key) -> Option<Query> {
+    Some(match key {
+        Key::UserId(id) => Query::User(Selector::Id(id.clone())),
+        Key::UserRef(reference) => Query::User(Selector::Ref(reference.clone())),
+        Key::UserEmail(email) => Query::UserByEmail(email.clone()),
+        Key::GroupId(id) => Query::Group(Selector::Id(id.clone())),
+        Key::GroupRef(reference) => Query::Group(Selector::Ref(reference.clone())),
+        Key::TrainingId(id) => Query::Training(Selector::Id(id.clone())),
+        Key::TrainingRef(reference) => Query::Training(Selector::Ref(reference.clone())),
+        Key::CustomFields(of) => Query::CustomFields(*of),
+        Key::Members(..) | Key::Participants(_) | Key::Availability => return None,
+    })
+}

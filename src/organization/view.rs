@@ -1,0 +1,204 @@
+//! The mirror as one resource sees it during one pass: it notes which keys the pass read, misses included, so that a
+//! change at any of them wakes the resource, and nothing else does.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    plan::{
+        ResourceKey,
+        observed::{Key, Lookup, Observed, Outcome, Place, Presence},
+        value,
+    },
+    pluvo::{
+        model::{CustomField, Group, Id, Training, User},
+        request::ContentType,
+    },
+};
+
+use super::mirror::Mirror;
+
+/// What became of the writes of one resource, by fingerprint.
+pub type Outcomes = HashMap<Arc<str>, Outcome>;
+
+/// The mirror, seen by one resource at one moment.
+pub struct View<'a> {
+    pub(super) mirror: &'a Mirror,
+    pub(super) outcomes: Option<&'a Outcomes>,
+    pub(super) unsent_mails: HashSet<String>,
+    pub(super) available: bool,
+    pub(super) now: Instant,
+    pub(super) read: RefCell<ReadKeys>,
+}
+
+/// What a pass read.
+#[derive(Debug, Default)]
+pub struct ReadKeys {
+    /// All keys.
+    pub keys: HashSet<Key>,
+    /// Those whose answer was Unknown.
+    pub unknown: HashSet<Key>,
+    /// Fingerprints that were asked about.
+    pub fingerprints: HashSet<Arc<str>>,
+}
+
+impl View<'_> {
+    fn note<T>(&self, key: Key, answer: Lookup<T>) -> Lookup<T> {
+        let mut read = self.read.borrow_mut();
+        if matches!(answer, Lookup::Unknown) {
+            read.unknown.insert(key.clone());
+        }
+        read.keys.insert(key);
+        answer
+    }
+
+    fn user(&self, key: Key) -> Lookup<Arc<User>> {
+        let answer = self.mirror.user(&key);
+        self.note(key, answer)
+    }
+
+    fn group(&self, key: Key) -> Lookup<Arc<Group>> {
+        let answer = self.mirror.group(&key);
+        self.note(key, answer)
+    }
+
+    fn training(&self, key: Key) -> Lookup<Arc<Training>> {
+        let answer = self.mirror.training(&key);
+        self.note(key, answer)
+    }
+}
+
+impl Observed for View<'_> {
+    fn user_by_id(&self, id: &Id) -> Lookup<Arc<User>> {
+        self.user(Key::UserId(id.clone()))
+    }
+
+    fn user_by_ref(&self, reference: &str) -> Lookup<Arc<User>> {
+        self.user(Key::UserRef(reference.into()))
+    }
+
+    fn user_by_email(&self, email: &str) -> Lookup<Arc<User>> {
+        self.user(Key::UserEmail(value::email(email).into()))
+    }
+
+    fn group_by_id(&self, id: &Id) -> Lookup<Arc<Group>> {
+        self.group(Key::GroupId(id.clone()))
+    }
+
+    fn group_by_ref(&self, reference: &str) -> Lookup<Arc<Group>> {
+        self.group(Key::GroupRef(reference.into()))
+    }
+
+    fn training_by_id(&self, id: &Id) -> Lookup<Arc<Training>> {
+        self.training(Key::TrainingId(id.clone()))
+    }
+
+    fn training_by_ref(&self, reference: &str) -> Lookup<Arc<Training>> {
+        self.training(Key::TrainingRef(reference.into()))
+    }
+
+    fn presence(&self, place: &Place, user: &Id) -> Presence {
+        let presence = self.mirror.presence(place, user, self.now);
+        let key = match place {
+            Place::Group(..) => Key::UserId(user.clone()),
+            Place::Training(training) => Key::Participants(training.clone()),
+        };
+        let answer = if presence == Presence::Unknown {
+            Lookup::Unknown
+        } else {
+            Lookup::Found(presence)
+        };
+        self.note(key, answer);
+        presence
+    }
+
+    fn everybody(&self, place: &Place) -> Lookup<Vec<Arc<User>>> {
+        self.note(place.key(), self.mirror.everybody(place))
+    }
+
+    fn custom_fields(&self, of: ContentType) -> Lookup<Arc<Vec<CustomField>>> {
+        self.note(Key::CustomFields(of), self.mirror.custom_fields(of))
+    }
+
+    fn near_matches(&self, key: &Key) -> Vec<String> {
+        self.mirror.near_matches(key)
+    }
+
+    fn outcome(&self, fingerprint: &str) -> Option<Outcome> {
+        self.read.borrow_mut().fingerprints.insert(fingerprint.into());
+        self.outcomes?.get(fingerprint).cloned()
+    }
+
+    fn mail_is_unsent(&self, reference: &str) -> bool {
+        self.unsent_mails.contains(reference)
+    }
+
+    fn available(&self) -> bool {
+        self.available
+    }
+}
+
+/// Who read what. A change at a key wakes its readers.
+#[derive(Debug, Default)]
+pub struct Readers {
+    by_key: HashMap<Key, HashSet<ResourceKey>>,
+    by_resource: HashMap<ResourceKey, Box<[Key]>>,
+    /// Resources that met something unknown.
+    uncertain: HashSet<ResourceKey>,
+}
+
+impl Readers {
+    /// Replaces what a resource is known to have read.
+    pub fn register(&mut self, resource: &ResourceKey, read: &ReadKeys) {
+        self.forget(resource);
+        for key in &read.keys {
+            self.by_key.entry(key.clone()).or_default().insert(resource.clone());
+        }
+        if !read.unknown.is_empty() {
+            self.uncertain.insert(resource.clone());
+        }
+        self.by_resource
+            .insert(resource.clone(), read.keys.iter().cloned().collect());
+    }
+
+    /// A resource is gone.
+    pub fn forget(&mut self, resource: &ResourceKey) {
+        self.uncertain.remove(resource);
+        for key in self.by_resource.remove(resource).into_iter().flatten() {
+            if let Some(readers) = self.by_key.get_mut(&key) {
+                readers.remove(resource);
+                if readers.is_empty() {
+                    self.by_key.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Who read a key.
+    pub fn of(&self, key: &Key) -> impl Iterator<Item = &ResourceKey> {
+        self.by_key.get(key).into_iter().flatten()
+    }
+
+    /// Who met something unknown.
+    pub fn uncertain(&self) -> impl Iterator<Item = &ResourceKey> {
+        self.uncertain.iter()
+    }
+
+    /// The trainings that somebody reads about.
+    pub fn trainings(&self) -> impl Iterator<Item = &Id> {
+        self.by_key.keys().filter_map(|key| match key {
+            Key::Participants(training) => Some(training),
+            _ => None,
+        })
+    }
+
+    /// All keys that somebody reads.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.by_key.keys()
+    }
+}

@@ -1,0 +1,66 @@
+//! Users in one training.
+
+use crate::{api::TrainingAssignmentSpec, pluvo::model::Id};
+
+use super::{
+    Decision, Observed, Subject,
+    observed::{Key, Lookup, Place},
+    scope::Scope,
+    subjects,
+};
+
+/// Plans an assignment, alive or being deleted.
+pub fn plan(
+    spec: &TrainingAssignmentSpec,
+    deleting: bool,
+    subject: &Subject<'_>,
+    scope: &Scope<'_>,
+    observed: &impl Observed,
+) -> Decision {
+    let name = spec.training.name();
+    let training = match (&spec.training.reference, &spec.training.id) {
+        (Some(reference), _) => observed.training_by_ref(reference),
+        (None, Some(id)) => observed.training_by_id(&Id::from(id.as_str())),
+        (None, None) => Lookup::Absent,
+    };
+    let training = match training {
+        Lookup::Unknown => return Decision::unobserved(observed.available()),
+        Lookup::Absent if deleting => return Decision::release("the training does not exist"),
+        Lookup::Absent => {
+            let near = observed.near_matches(&Key::TrainingRef(name.into()));
+            return subjects::missing_place("training", name, &near);
+        }
+        Lookup::Found(training) => training,
+    };
+    if !deleting && let Some(missing) = missing_group(spec, observed) {
+        return missing;
+    }
+    let claims = scope.claims(&spec.training, training.reference.as_deref(), &training.id);
+    let target = subjects::Target {
+        title: format!("training {name}"),
+        place: Place::Training(training.id.clone()),
+        id: training.id.clone(),
+        claims: &claims,
+        allow_empty: spec.allow_empty,
+        mail: spec.send_invites,
+        unknown_claims: scope.registry.has_unknown_claims(),
+        is_excluded: &|reference| scope.is_excluded(reference),
+        is_declared_user: &|reference| scope.is_declared_user(reference),
+    };
+    if deleting {
+        subjects::plan_deletion(&target, subject, observed)
+    } else {
+        subjects::plan(&target, subject, observed)
+    }
+}
+
+/// A group that does not exist selects nobody: nothing is decided before it does.
+fn missing_group(spec: &TrainingAssignmentSpec, observed: &impl Observed) -> Option<Decision> {
+    let missing = spec
+        .groups
+        .iter()
+        .flatten()
+        .find(|group| matches!(observed.group_by_ref(group), Lookup::Absent))?;
+    let near = observed.near_matches(&Key::GroupRef(missing.as_str().into()));
+    Some(subjects::missing_place("group", missing, &near))
+}

@@ -1,0 +1,62 @@
+//! What a plan asks of Pluvo: calls as data, each with what it is for.
+
+use std::sync::Arc;
+
+use crate::pluvo::{
+    model::Id,
+    request::{MembershipChange, Mutation},
+};
+
+use super::observed::Place;
+
+/// Why something is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// The spec says something new.
+    Change,
+    /// Somebody changed Pluvo.
+    Drift,
+    /// The resource is being deleted.
+    Deletion,
+}
+
+/// One step towards what is declared. The steps of a resource are sent in order, each after the one before it was
+/// acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// What is asked for.
+    pub action: Action,
+    /// Why.
+    pub cause: Cause,
+    /// Refs of those whom Pluvo tells by mail.
+    pub mails: Vec<String>,
+    /// What the call writes: paths with the fingerprints of their values. Outcomes are kept by these.
+    pub writes: Vec<Write>,
+}
+
+/// A value that a call writes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Write {
+    /// The path in the spec.
+    pub path: Arc<str>,
+    /// The fingerprint of the desired value.
+    pub fingerprint: Arc<str>,
+}
+
+/// What a call asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// One mutation, as it is.
+    Mutate(Mutation),
+    /// Subjects into or out of a place. Calls of several resources for one place travel as one mutation.
+    Subjects {
+        /// Where.
+        place: Place,
+        /// In or out.
+        change: MembershipChange,
+        /// Who, with the index of the write that is about them.
+        users: Vec<Id>,
+        /// Whether Pluvo tells them by mail.
+        mail: bool,
+    },
+}

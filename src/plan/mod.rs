@@ -1,0 +1,35 @@
+//! Pure: what is declared and what is observed go in, changes and drift come out. No I/O, no clock.
+
+pub mod assignment;
+pub mod attributes;
+pub mod call;
+pub mod claims;
+pub mod custom_fields;
+pub mod decision;
+pub mod group;
+pub mod key;
+pub mod membership;
+pub mod object;
+pub mod observed;
+pub mod registry;
+pub mod report;
+pub mod resource;
+pub mod scope;
+pub mod subjects;
+pub mod user;
+pub mod value;
+
+pub use call::{Action, Call, Cause, Write};
+pub use decision::{Decision, Difference, Finalizer, Identity, Subject, Verdict};
+pub use key::{ConnectionKey, ResourceKey};
+pub use observed::Observed;
+pub use registry::{Object, Registry};
+
+/// A sentence about something that is not there, with what resembles it.
+fn near(kind: &str, name: &str, near: &[String]) -> String {
+    if near.is_empty() {
+        format!("{kind} {name} does not exist in Pluvo")
+    } else {
+        format!("{kind} {name} does not exist in Pluvo; there is {}", near.join(", "))
+    }
+}

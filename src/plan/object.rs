@@ -1,0 +1,252 @@
+//! What users and groups have in common: an object with attributes and custom fields that is made, changed and ended.
+
+use crate::{
+    api::Reason,
+    pluvo::request::{ContentType, Mutation, Selector},
+};
+
+use super::{
+    Action, Call, Cause, Decision, Identity, Observed, Subject, Verdict, Write,
+    attributes::{self, Attribute, Judgement},
+    custom_fields::{CustomFields, is_custom_field},
+    observed::Outcome,
+    value,
+};
+
+/// An object of Pluvo that a resource declares.
+pub struct Declared<'a> {
+    /// What people call it, such as `user EMP-1`.
+    pub title: &'a str,
+    /// Whose custom fields it carries.
+    pub content_type: ContentType,
+    /// Its own attributes, against what Pluvo holds.
+    pub attributes: Vec<Attribute>,
+    /// Its custom fields, against what Pluvo holds.
+    pub fields: CustomFields,
+}
+
+/// Plans an object that does not exist: one creation, then its custom fields. The creation is one write of path `ref`,
+/// so that whatever Pluvo refuses about it is tried again as soon as any attribute changes.
+pub fn create(
+    declared: Declared<'_>,
+    mutation: Mutation,
+    object: Selector,
+    subject: &Subject<'_>,
+    observed: &impl Observed,
+) -> Decision {
+    let Declared {
+        title,
+        content_type,
+        attributes,
+        fields,
+    } = declared;
+    let values: Vec<_> = attributes.iter().map(|attribute| attribute.desired.as_str()).collect();
+    let write = Write::of(subject.uid, "ref", &values.join("\u{0}"));
+    match observed.outcome(&write.fingerprint) {
+        Some(Outcome::Refused(message)) => {
+            return known(Verdict::stalled(
+                Reason::ApiRejected,
+                format!("Pluvo refuses to create {title}: {message}"),
+            ));
+        }
+        Some(Outcome::Acknowledged) => {
+            let message = format!("Pluvo acknowledged {title} and does not show it under its ref");
+            return known(Verdict::stalled(Reason::ValueNotAccepted, message));
+        }
+        Some(Outcome::LinkedViaObject) | None => {}
+    }
+    let creation = Call {
+        mails: mails(&mutation),
+        action: Action::Mutate(mutation),
+        cause: Cause::Change,
+        writes: vec![write],
+    };
+    let mut judgement = attributes::judge(&fields.attributes, subject, observed);
+    judgement.changes = attributes
+        .iter()
+        .chain(&fields.attributes)
+        .filter_map(|attribute| attribute.difference(subject.show_personal_data))
+        .collect();
+    let mut calls = vec![creation];
+    calls.extend(custom_field_call(content_type, object, &judgement, &fields));
+    decide(judgement, calls, &fields.missing, Identity::default(), title)
+}
+
+fn mails(mutation: &Mutation) -> Vec<String> {
+    match mutation {
+        Mutation::CreateUser {
+            reference,
+            send_invite: true,
+            ..
+        } => vec![reference.to_string()],
+        _ => Vec::new(),
+    }
+}
+
+/// Plans an object that exists: one call for its attributes, one for its custom fields. `mutation` is told which
+/// paths it writes.
+pub fn update(
+    declared: Declared<'_>,
+    mutation: impl FnOnce(&Judgement) -> Mutation,
+    object: Selector,
+    identity: Identity,
+    subject: &Subject<'_>,
+    observed: &impl Observed,
+) -> Decision {
+    let Declared {
+        title,
+        content_type,
+        attributes,
+        fields,
+    } = declared;
+    let all: Vec<_> = attributes
+        .into_iter()
+        .chain(fields.attributes.iter().cloned())
+        .collect();
+    let judgement = attributes::judge(&all, subject, observed);
+    let mut calls = Vec::new();
+    if let Some((writes, cause)) = judgement.select(|path| !is_custom_field(path)) {
+        calls.push(Call {
+            action: Action::Mutate(mutation(&judgement)),
+            cause,
+            mails: Vec::new(),
+            writes,
+        });
+    }
+    calls.extend(custom_field_call(content_type, object, &judgement, &fields));
+    decide(judgement, calls, &fields.missing, identity, title)
+}
+
+/// Plans the end of an object: `verb` is what happens to it, such as `archived`.
+pub fn end(title: &str, verb: &str, mutation: Mutation, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
+    let write = Write::of(subject.uid, "ref", verb);
+    if let Some(Outcome::Refused(message)) = observed.outcome(&write.fingerprint) {
+        let message = format!("{title} is to be {verb}, and Pluvo refuses: {message}");
+        return Decision {
+            deletion_blocked: Some(message.clone()),
+            ..known(Verdict::stalled(Reason::ApiRejected, message))
+        };
+    }
+    Decision {
+        calls: vec![Call {
+            action: Action::Mutate(mutation),
+            cause: Cause::Deletion,
+            mails: Vec::new(),
+            writes: vec![write],
+        }],
+        deletion_blocked: (!observed.available())
+            .then(|| format!("{title} is to be {verb}, and Pluvo cannot be reached")),
+        ..Decision::only(Verdict::reconciling(
+            Reason::Deleting,
+            format!("{title} is being {verb}"),
+        ))
+    }
+}
+
+/// The end of an object waits until Pluvo was read.
+pub fn end_unobserved(title: &str, verb: &str, observed: &impl Observed) -> Decision {
+    Decision {
+        deletion_blocked: Some(format!("{title} is to be {verb}, and Pluvo has not been read yet")),
+        ..Decision::unobserved(observed.available())
+    }
+}
+
+/// A decision of somebody who has seen Pluvo and has nothing to report but this.
+pub fn known(verdict: Verdict) -> Decision {
+    Decision {
+        observed: true,
+        ..Decision::only(verdict)
+    }
+}
+
+fn custom_field_call(
+    content_type: ContentType,
+    object: Selector,
+    judgement: &Judgement,
+    fields: &CustomFields,
+) -> Option<Call> {
+    let (writes, cause) = judgement.select(is_custom_field)?;
+    let values = fields.values(|path| judgement.writes(path));
+    Some(Call {
+        action: Action::Mutate(Mutation::SetCustomFields {
+            content_type,
+            object,
+            values,
+        }),
+        cause,
+        mails: Vec::new(),
+        writes,
+    })
+}
+
+fn decide(judgement: Judgement, calls: Vec<Call>, missing: &[String], identity: Identity, title: &str) -> Decision {
+    let verdict = verdict(&judgement, &calls, missing, title, observed_paths(&judgement));
+    Decision {
+        calls,
+        drift: judgement.drift,
+        changes: judgement.changes,
+        applied: judgement.applied,
+        identity,
+        ..known(verdict)
+    }
+}
+
+fn observed_paths(judgement: &Judgement) -> String {
+    let paths: Vec<_> = judgement.to_write.iter().map(|(write, _)| &*write.path).collect();
+    paths.join(", ")
+}
+
+fn verdict(judgement: &Judgement, calls: &[Call], missing: &[String], title: &str, paths: String) -> Verdict {
+    if let Some((_, message)) = judgement.refused.first() {
+        let paths: Vec<_> = judgement.refused.iter().map(|(path, _)| path.as_str()).collect();
+        return Verdict::stalled(
+            Reason::ApiRejected,
+            format!("Pluvo refuses {} of {title}: {message}", paths.join(", ")),
+        );
+    }
+    if !judgement.not_accepted.is_empty() {
+        let message = format!(
+            "Pluvo acknowledged {} of {title} and keeps another value; change the spec or Pluvo",
+            judgement.not_accepted.join(", ")
+        );
+        return Verdict::stalled(Reason::ValueNotAccepted, message);
+    }
+    if calls.iter().any(|call| call.cause == Cause::Drift) {
+        return Verdict::reconciling(Reason::Correcting, format!("putting right {paths} of {title}"));
+    }
+    if !missing.is_empty() {
+        return Verdict::reconciling(Reason::DependencyNotReady, missing.join("; "));
+    }
+    if !calls.is_empty() {
+        let what = if paths.is_empty() {
+            "everything".to_owned()
+        } else {
+            paths
+        };
+        return Verdict::fleeting(Reason::Pending, format!("applying {what} of {title}"));
+    }
+    if !judgement.drift.is_empty() {
+        let paths: Vec<_> = judgement
+            .drift
+            .iter()
+            .take(5)
+            .map(|difference| difference.path.as_str())
+            .collect();
+        return Verdict::done(
+            Reason::DriftReported,
+            format!("Pluvo differs at {} of {title}", paths.join(", ")),
+        );
+    }
+    Verdict::done(Reason::InSync, format!("Pluvo holds {title} as declared"))
+}
+
+impl Write {
+    /// The write of a value at a path of one resource.
+    #[must_use]
+    pub fn of(uid: &str, path: &str, value: &str) -> Self {
+        Self {
+            path: path.into(),
+            fingerprint: value::fingerprint(uid, path, value).into(),
+        }
+    }
+}

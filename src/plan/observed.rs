@@ -1,0 +1,134 @@
+//! What a plan may ask about an organization. The mirror answers it; so does a few lines of test data.
+
+use std::sync::Arc;
+
+use crate::pluvo::{
+    model::{CustomField, Group, Id, Training, User},
+    request::{ContentType, GroupRole},
+};
+
+/// The answer to "what is at this key".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup<T> {
+    /// This.
+    Found(T),
+    /// Nothing, for certain.
+    Absent,
+    /// Not known (yet, or not any more): a plan decides nothing that depends on it.
+    Unknown,
+}
+
+impl<T> Lookup<T> {
+    /// What was found, if something was.
+    pub fn found(self) -> Option<T> {
+        match self {
+            Self::Found(value) => Some(value),
+            Self::Absent | Self::Unknown => None,
+        }
+    }
+}
+
+/// Names something that can be observed. A pass is woken when what it read under a key changes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// A user by Pluvo's id.
+    UserId(Id),
+    /// A user by ref.
+    UserRef(Arc<str>),
+    /// A user by e-mail address, lower-case.
+    UserEmail(Arc<str>),
+    /// A group by Pluvo's id.
+    GroupId(Id),
+    /// A group by ref.
+    GroupRef(Arc<str>),
+    /// A training by Pluvo's id.
+    TrainingId(Id),
+    /// A training by ref.
+    TrainingRef(Arc<str>),
+    /// Everybody in a group.
+    Members(Id, GroupRole),
+    /// Everybody in a training.
+    Participants(Id),
+    /// The catalogue of custom fields.
+    CustomFields(ContentType),
+    /// Whether Pluvo can be reached.
+    Availability,
+}
+
+/// Where subjects can be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// In a group, in one of its roles.
+    Group(Id, GroupRole),
+    /// In a training.
+    Training(Id),
+}
+
+impl Place {
+    /// The key under which everybody in a place is read.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Group(group, role) => Key::Members(group.clone(), *role),
+            Self::Training(training) => Key::Participants(training.clone()),
+        }
+    }
+}
+
+/// Whether a user is somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Yes.
+    Present,
+    /// No.
+    Absent,
+    /// Pluvo acknowledged it, and does not show it yet.
+    Arriving,
+    /// Pluvo acknowledged the removal, and shows the user still.
+    Leaving,
+    /// Not known.
+    Unknown,
+}
+
+/// What became of a write that this resource asked for, as long as neither side has changed since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Pluvo acknowledged it.
+    Acknowledged,
+    /// Pluvo refuses it; the message is Pluvo's, cut and without values.
+    Refused(Arc<str>),
+    /// The user is in the training through a group, so that the removal is refused.
+    LinkedViaObject,
+}
+
+/// An organization as it is known at one moment, seen by one resource.
+pub trait Observed {
+    /// The user at a key.
+    fn user_by_id(&self, id: &Id) -> Lookup<Arc<User>>;
+    /// The user with this ref.
+    fn user_by_ref(&self, reference: &str) -> Lookup<Arc<User>>;
+    /// The user with this e-mail address, in any case.
+    fn user_by_email(&self, email: &str) -> Lookup<Arc<User>>;
+    /// The group with this id.
+    fn group_by_id(&self, id: &Id) -> Lookup<Arc<Group>>;
+    /// The group with this ref.
+    fn group_by_ref(&self, reference: &str) -> Lookup<Arc<Group>>;
+    /// The training with this id.
+    fn training_by_id(&self, id: &Id) -> Lookup<Arc<Training>>;
+    /// The training with this ref.
+    fn training_by_ref(&self, reference: &str) -> Lookup<Arc<Training>>;
+    /// Whether a user is in a place.
+    fn presence(&self, place: &Place, user: &Id) -> Presence;
+    /// Everybody in a place, if the list is complete.
+    fn everybody(&self, place: &Place) -> Lookup<Vec<Arc<User>>>;
+    /// The catalogue of custom fields, if it is known.
+    fn custom_fields(&self, of: ContentType) -> Lookup<Arc<Vec<CustomField>>>;
+    /// Refs that resemble one that was not found, for messages; at most three.
+    fn near_matches(&self, key: &Key) -> Vec<String>;
+    /// What became of this resource's write of `fingerprint`.
+    fn outcome(&self, fingerprint: &str) -> Option<Outcome>;
+    /// Whether this resource asked for a mail to the user with this ref, and the call has not been sent yet.
+    fn mail_is_unsent(&self, reference: &str) -> bool;
+    /// Whether Pluvo can be reached.
+    fn available(&self) -> bool;
+}

@@ -1,0 +1,59 @@
+//! Plans one resource of any kind. The controller and the command line share it.
+
+use crate::api::Reason;
+
+use super::{
+    Decision, Object, Observed, Registry, Subject, Verdict, assignment, group, membership, object,
+    scope::Scope,
+    user::{self, UserContext},
+};
+
+/// Plans a resource whose connection is in the registry, against what is observed. Suspension is the caller's
+/// business: a suspended resource is not planned.
+pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, hold_is_over: bool) -> Decision {
+    let (key, connection) = (resource.key(), resource.connection());
+    let terms = registry.connection(&connection);
+    let subject = Subject {
+        key: &key,
+        uid: resource.meta().uid.as_deref().unwrap_or_default(),
+        generation: resource.meta().generation.unwrap_or_default(),
+        status: resource.status(),
+        mode: registry.mode(resource),
+        show_personal_data: terms.is_some_and(|connection| connection.spec.show_personal_data),
+        hold_is_over,
+    };
+    let deleting = resource.is_deleting();
+    if !deleting && let Some(owner) = registry.owner_before(resource) {
+        let owner = owner.key();
+        let message = format!(
+            "{owner} declares {} already and is older; delete one of the two",
+            resource.reference().unwrap_or_default()
+        );
+        return object::known(Verdict::stalled(Reason::OwnedByOther, message));
+    }
+    let scope = Scope {
+        registry,
+        connection: &connection,
+        key: &key,
+    };
+    match resource {
+        Object::User(user) if deleting => {
+            user::plan_deletion(&user.spec, &subject, registry.is_handed_over(resource), observed)
+        }
+        Object::Group(group) if deleting => {
+            group::plan_deletion(&group.spec, &subject, registry.is_handed_over(resource), observed)
+        }
+        Object::User(user) => {
+            let context = UserContext {
+                adoption_ceiling: terms
+                    .map(|connection| connection.spec.permit.adoption)
+                    .unwrap_or_default(),
+                declared_email: &|reference| registry.declared_email(&connection, reference),
+            };
+            user::plan(&user.spec, &subject, &context, observed)
+        }
+        Object::Group(group) => group::plan(&group.spec, &subject, observed),
+        Object::Membership(membership) => membership::plan(&membership.spec, deleting, &subject, &scope, observed),
+        Object::Assignment(assignment) => assignment::plan(&assignment.spec, deleting, &subject, &scope, observed),
+    }
+}

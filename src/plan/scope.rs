@@ -1,0 +1,60 @@
+//! What a plan may ask about other resources on the same connection.
+
+use crate::{
+    api::{Kind, common::Target},
+    pluvo::model::Id,
+};
+
+use super::{
+    claims::Claim,
+    key::{ConnectionKey, ResourceKey},
+    registry::Registry,
+};
+
+/// The other resources on a connection, seen by one resource.
+pub struct Scope<'a> {
+    /// Everything that is declared.
+    pub registry: &'a Registry,
+    /// On which connection.
+    pub connection: &'a ConnectionKey,
+    /// Who asks.
+    pub key: &'a ResourceKey,
+}
+
+impl Scope<'_> {
+    /// All claims for a place, whether they name it by ref or by id.
+    #[must_use]
+    pub fn claims(&self, named: &Target, reference: Option<&str>, id: &Id) -> Vec<Claim> {
+        let by_ref = Target {
+            reference: reference.map(str::to_owned),
+            id: None,
+        };
+        let by_id = Target {
+            reference: None,
+            id: Some(id.0.to_string()),
+        };
+        self.registry
+            .claims(self.connection, self.key.kind, &[named.clone(), by_ref, by_id])
+    }
+
+    /// Whether a user is never a subject, by what is declared.
+    #[must_use]
+    pub fn is_excluded(&self, reference: &str) -> bool {
+        self.registry.is_excluded(self.connection, reference)
+    }
+
+    /// Whether a live resource that nothing stands in the way of declares the user.
+    #[must_use]
+    pub fn is_declared_user(&self, reference: &str) -> bool {
+        let owner = self.registry.owner_of(self.connection, Kind::User, reference);
+        owner.is_some_and(|owner| {
+            let stalled = owner.status().is_some_and(|status| {
+                status
+                    .conditions
+                    .iter()
+                    .any(|condition| condition.type_ == crate::api::reason::condition::STALLED)
+            });
+            !stalled && !owner.management().suspend
+        })
+    }
+}

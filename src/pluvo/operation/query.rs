@@ -1,0 +1,116 @@
+//! The reads.
+
+use serde_json::Value;
+
+use super::{Access, Argument, DecodeError, Operation, Select, decode::Answer, selection};
+use crate::pluvo::{
+    model::{CustomField, Linked, Page},
+    request::{ContentType, PageRequest, Query, QueryAnswer},
+};
+
+/// The most that Pluvo gives in one page (developers/pagination).
+const PAGE_SIZE: i32 = 50;
+
+type Arguments = Vec<(&'static str, Argument)>;
+
+impl Query {
+    /// The root field, also the name of the operation in metrics.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Users { .. } | Self::GroupMembers { .. } | Self::TrainingParticipants { .. } => "paginatedUsers",
+            Self::Groups { .. } => "paginatedGroups",
+            Self::Trainings { .. } => "paginatedTrainings",
+            Self::CustomFields(_) => "extraCategories",
+            Self::User(_) | Self::UserByEmail(_) => "user",
+            Self::Group(_) | Self::GroupSize(_) => "group",
+            Self::Training(_) => "training",
+        }
+    }
+
+    /// What is sent (developers/users, groups, learning-journeys, extracategory, pagination).
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        let (arguments, selection): (Arguments, &'static [Select]) = match self {
+            Self::Users { archived, page } => (
+                paged(Some(("archived", Argument::bool(*archived))), page),
+                selection::USER_PAGE,
+            ),
+            Self::GroupMembers { group, page } => (
+                paged(Some(("groupIds", Argument::ids(std::slice::from_ref(group)))), page),
+                selection::USER_PAGE,
+            ),
+            Self::TrainingParticipants { training, page } => (
+                paged(
+                    Some(("trainingIds", Argument::ids(std::slice::from_ref(training)))),
+                    page,
+                ),
+                selection::ID_PAGE,
+            ),
+            Self::Groups { page } => (paged(None, page), selection::GROUP_PAGE),
+            Self::Trainings { page } => (paged(None, page), selection::TRAINING_PAGE),
+            Self::CustomFields(of) => (vec![("contentType", of.argument())], selection::CUSTOM_FIELD),
+            Self::User(user) => (vec![user.argument("id", "ref")], selection::USER),
+            Self::UserByEmail(email) => (vec![("email", Argument::text(email))], selection::USER),
+            Self::Group(group) => (vec![group.argument("id", "ref")], selection::GROUP),
+            Self::Training(training) => (vec![training.argument("id", "ref")], selection::TRAINING),
+            Self::GroupSize(group) => (vec![("id", Argument::id(group))], selection::GROUP_SIZE),
+        };
+        Operation {
+            kind: Access::Read,
+            field: self.field(),
+            arguments,
+            selection,
+        }
+    }
+
+    /// Reads the answer to this query: the value that stands under its alias.
+    ///
+    /// # Errors
+    ///
+    /// The value does not have the documented shape.
+    pub fn decode(&self, answer: Value) -> Result<QueryAnswer, DecodeError> {
+        let answer = Answer::new(self.field(), answer);
+        Ok(match self {
+            Self::Users { .. } | Self::GroupMembers { .. } => QueryAnswer::Users(answer.page()?),
+            Self::TrainingParticipants { .. } => QueryAnswer::Ids(ids(answer.page()?)),
+            Self::Groups { .. } => QueryAnswer::Groups(answer.page()?),
+            Self::Trainings { .. } => QueryAnswer::Trainings(answer.page()?),
+            Self::CustomFields(_) => {
+                let fields: Vec<Option<CustomField>> = answer.value()?;
+                QueryAnswer::CustomFields(fields.into_iter().flatten().collect())
+            }
+            Self::User(_) | Self::UserByEmail(_) => QueryAnswer::User(answer.value()?),
+            Self::Group(_) => QueryAnswer::Group(answer.value()?),
+            Self::Training(_) => QueryAnswer::Training(answer.value()?),
+            Self::GroupSize(_) => QueryAnswer::GroupSize(answer.value()?),
+        })
+    }
+}
+
+impl ContentType {
+    pub(super) fn argument(self) -> Argument {
+        Argument::Enum(match self {
+            Self::User => "USER".into(),
+            Self::Group => "GROUP".into(),
+        })
+    }
+}
+
+fn paged(filter: Option<(&'static str, Argument)>, page: &PageRequest) -> Arguments {
+    let after = page.after.as_ref().map(|cursor| ("after", Argument::text(cursor)));
+    filter
+        .into_iter()
+        .chain([("first", Argument::Int(PAGE_SIZE))])
+        .chain(after)
+        .collect()
+}
+
+fn ids(page: Page<Linked>) -> Page<crate::pluvo::model::Id> {
+    Page {
+        rows: page.rows.into_iter().map(|row| row.id).collect(),
+        nulls: page.nulls,
+        next: page.next,
+        count: page.count,
+    }
+}
