@@ -1,7 +1,7 @@
 // A Kubernetes test cluster in one binary, from Go modules at pinned versions.
 //
 // It is the tool by whose name it is called: one link step instead of seven, and one file to cache.
-// As itself, `testcluster`, it runs a whole cluster (up.go), or an operator as its chart renders it (operator.go).
+// As itself, `testcluster`, it runs a whole cluster (up.go), or an operator as its chart wants it run (operator.go).
 package main
 
 import (
@@ -41,8 +41,9 @@ func main() {
 const usage = `usage:
   testcluster up --dir DIR [--stdin]
         runs a cluster until SIGTERM or SIGINT; DIR gets kubeconfig, pids.json, audit.log and the logs
-  testcluster operator --kubeconfig FILE --chart DIR --dir DIR [--namespace NS] [--release NAME] [--set KEY=VALUE]... -- BINARY
-        installs the chart, then becomes BINARY with the arguments, environment and permissions of its Deployment`
+  testcluster operator --kubeconfig FILE --dir DIR [--namespace NS] [--release NAME] [--env NAME=VALUE]... -- BINARY
+        becomes BINARY with the arguments, environment and permissions of the release's Deployment;
+        DIR gets its kubeconfig, and run.json, which says what it was started with`
 
 func testcluster(args []string) error {
 	if len(args) == 0 {

@@ -21,21 +21,18 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// installation says which operator to run, and as what.
+// installation says which release's operator to run.
 type installation struct {
-	kubeconfig, chart, dir, namespace, release string
-	set, env                                   list
-	binary                                     string
+	kubeconfig, dir, namespace, release string
+	env                                 list
+	binary                              string
 }
 
-// operator installs the chart and becomes the operator that its Deployment would have run: the same arguments and
-// environment, and the permissions of its ServiceAccount. No kubelet does that here.
+// operator becomes the operator that the Deployment of a release would have run, with the same arguments and environment
+// and the permissions of its ServiceAccount. No kubelet does that here.
 func operator(args []string) error {
 	i, err := parseInstallation(args)
 	if err != nil {
-		return err
-	}
-	if err := i.install(); err != nil {
 		return err
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", i.kubeconfig)
@@ -60,16 +57,14 @@ func parseInstallation(args []string) (*installation, error) {
 	i := &installation{}
 	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
 	flags.StringVar(&i.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "of the cluster's administrator")
-	flags.StringVar(&i.chart, "chart", "", "directory of the chart")
 	flags.StringVar(&i.dir, "dir", "", "directory for the operator's kubeconfig and run.json; made if absent")
 	flags.StringVar(&i.namespace, "namespace", "pluvo-system", "namespace of the release")
 	flags.StringVar(&i.release, "release", "pluvo-operator", "name of the release")
-	flags.Var(&i.set, "set", "value of the chart, KEY=VALUE; may be repeated")
 	flags.Var(&i.env, "env", "variable on top of the Deployment's, NAME=VALUE; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	if i.kubeconfig == "" || i.chart == "" || i.dir == "" || flags.NArg() != 1 {
+	if i.kubeconfig == "" || i.dir == "" || flags.NArg() != 1 {
 		return nil, errors.New(usage)
 	}
 	binary, err := exec.LookPath(flags.Arg(0))
@@ -78,22 +73,6 @@ func parseInstallation(args []string) (*installation, error) {
 	}
 	i.binary, err = filepath.Abs(binary)
 	return i, err
-}
-
-func (i *installation) install() error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	args := []string{"helm", "upgrade", "--install", i.release, i.chart, "--kubeconfig", i.kubeconfig, "--namespace", i.namespace, "--create-namespace"}
-	for _, value := range i.set {
-		args = append(args, "--set", value)
-	}
-	helm := &exec.Cmd{Path: self, Args: args, SysProcAttr: diesWithParent()}
-	if output, err := helm.CombinedOutput(); err != nil {
-		return fmt.Errorf("helm upgrade --install %s: %w\n%s", i.release, err, output)
-	}
-	return nil
 }
 
 func (i *installation) deployment(client *kubernetes.Clientset) (*apps.Deployment, error) {
