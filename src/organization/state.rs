@@ -140,7 +140,10 @@ impl State {
     /// be read for its sake.
     pub fn register(&mut self, resource: &ResourceKey, read: ReadKeys, wants_reads: bool, now: Instant) {
         self.readers.register(resource, &read);
-        if let Some(outcomes) = self.outcomes.get_mut(resource) {
+        // A pass that met something unknown has not come to the point of asking what became of its writes.
+        if read.unknown.is_empty()
+            && let Some(outcomes) = self.outcomes.get_mut(resource)
+        {
             outcomes.retain(|fingerprint, _| read.fingerprints.contains(fingerprint));
             if outcomes.is_empty() {
                 self.outcomes.remove(resource);
@@ -214,7 +217,7 @@ impl State {
             Key::Participants(training) => {
                 self.wanted_trainings.insert(training);
             }
-            key => self.reads.want(key, now),
+            key => self.reads.want_anew(key, now),
         }
     }
 

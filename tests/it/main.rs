@@ -3,8 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod chart;
 mod cluster;
 mod crds;
 mod drift;
 mod harness;
+mod lifecycle;
+mod union;

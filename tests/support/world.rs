@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, GroupVersionKind},
+};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -71,6 +75,7 @@ impl World {
         let organization = self.sandbox.organization(&namespace);
         let tenant = Tenant {
             world: self,
+            client: self.cluster.client().await?,
             organization,
             namespace,
         };
@@ -82,6 +87,7 @@ impl World {
 /// A namespace and the organization that its connection leads to.
 pub struct Tenant<'a> {
     world: &'a World,
+    client: Client,
     /// Pluvo, as a person sees it.
     pub organization: Organization,
     /// The namespace.
@@ -93,7 +99,7 @@ impl Tenant<'_> {
         let mut wanted = json!({
             "organization": self.namespace,
             "credentialsSecretRef": {"name": "pluvo-credentials"},
-            "interval": "2s",
+            "interval": "1s",
             "limits": {"requestsPerSecond": 100, "burst": 100},
         });
         merge(&mut wanted, spec);
@@ -153,8 +159,12 @@ impl Tenant<'_> {
 
     /// A resource as the API server has it.
     pub async fn get(&self, kind: &str, name: &str) -> Result<Value> {
-        let args = ["get", kind, name, "--namespace", &self.namespace, "-o", "json"];
-        Ok(serde_json::from_str(&self.world.cluster.kubectl(&args).await?)?)
+        Ok(serde_json::to_value(self.api(kind).get(name).await?)?)
+    }
+
+    fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("pluvo.dev", "v1alpha1", kind));
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
     /// Waits until a condition of a resource has a status and a reason, reported for its present generation.
