@@ -34,7 +34,7 @@ pub use eventually::{eventually, soon};
 pub use objects::{create_all, create_paced};
 pub use operator::{Operator, OperatorOptions, binary};
 pub use recorder::{Recorded, Recorder};
-pub use sandbox::{Organization, Sandbox};
+pub use sandbox::{OPERATOR, Organization, PERSON, Sandbox};
 pub use tools::Tools;
 
 /// What tests return.
