@@ -16,12 +16,44 @@ pub struct Memory {
     pub failures: u32,
     /// Since when the resource is in a state that was expected to pass by itself.
     pub fleeting_since: Option<Instant>,
-    /// Since when subjects that could be added wait for those that are being created.
-    pub held_since: Option<Instant>,
+    /// Subjects that could be added wait for those that are being created.
+    pub hold: Option<Hold>,
     /// Since when something that is referred to does not exist.
     pub waiting_since: Option<Instant>,
     /// A request to reconcile: its value, and how many sweeps must have ended for it to be handled.
     pub requested: Option<(String, u64)>,
+}
+
+/// How long to wait for users that are being created: so long as there is progress, and no longer than a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    begun: Instant,
+    /// How many were missing when that last changed.
+    awaited: usize,
+    progress: Instant,
+}
+
+impl Hold {
+    const WITHOUT_PROGRESS: Duration = Duration::from_secs(5);
+    const AT_MOST: Duration = Duration::from_secs(60);
+
+    /// The hold after a pass that found `awaited` users missing; `None` where nobody waits.
+    pub fn next(before: Option<Self>, awaited: usize, now: Instant) -> Option<Self> {
+        let begun = before.map_or(now, |hold| hold.begun);
+        let progress = before
+            .filter(|hold| hold.awaited == awaited)
+            .map_or(now, |hold| hold.progress);
+        (awaited > 0).then_some(Self {
+            begun,
+            awaited,
+            progress,
+        })
+    }
+
+    /// When to wait no longer.
+    pub fn ends(&self) -> Instant {
+        (self.progress + Self::WITHOUT_PROGRESS).min(self.begun + Self::AT_MOST)
+    }
 }
 
 /// What is remembered, by uid.

@@ -29,14 +29,12 @@ use super::{
     context::Context,
     error::PassError,
     events, finalizer,
-    memory::Memory,
+    memory::{Hold, Memory},
     status,
 };
 
 /// A state that is expected to pass by itself is reported if it lasts longer than this.
 const FLEETING: Duration = Duration::from_secs(30);
-/// Subjects that can be added wait this long for those that are being created.
-const HOLD: Duration = Duration::from_secs(5);
 /// After a conflict the watch is given this long to show what changed.
 const CONFLICT: Duration = Duration::from_millis(200);
 
@@ -168,7 +166,7 @@ where
 
     fn decide(&self, organization: &Organization) -> Decision {
         let memory = self.context.memories.get(self.uid());
-        let hold_is_over = memory.held_since.is_some_and(|since| since.elapsed() >= HOLD);
+        let hold_is_over = memory.hold.is_some_and(|hold| hold.ends() <= Instant::now());
         let wants_reads = !self.is_settled() || organization.health().sweep.count > 0;
         organization.observe(&self.key, wants_reads, |view| {
             let registry = self.context.registry.lock();
@@ -268,13 +266,13 @@ where
             let keep =
                 |since: &mut Option<Instant>, is: bool, start: Instant| *since = is.then(|| since.unwrap_or(start));
             keep(&mut memory.fleeting_since, decision.verdict.fleeting, now);
-            keep(&mut memory.held_since, decision.holds, now);
+            memory.hold = Hold::next(memory.hold, decision.awaited, now);
             keep(&mut memory.waiting_since, waits, reported.unwrap_or(now));
             memory.clone()
         });
         let Memory {
             fleeting_since,
-            held_since,
+            hold,
             waiting_since,
             ..
         } = memory;
@@ -283,7 +281,7 @@ where
             decision.verdict.fleeting = false;
         }
         let fleeting = fleeting_since.map(|since| since + FLEETING).filter(|at| *at > now);
-        let held = held_since.map(|since| since + HOLD);
+        let held = hold.map(|hold| hold.ends());
         let waiting = waiting_since.map(|since| since + timeout).filter(|at| *at > now);
         [fleeting, held, waiting].into_iter().flatten().min()
     }

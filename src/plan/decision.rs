@@ -191,8 +191,8 @@ pub struct Decision {
     pub finalizer: Finalizer,
     /// What the deletion waits for, where it waits.
     pub deletion_blocked: Option<String>,
-    /// Somebody whose resource is being created is missing; those who can be added wait for them.
-    pub holds: bool,
+    /// How many declared users are being created: those who can be added wait for them.
+    pub awaited: usize,
 }
 
 impl Decision {
@@ -212,7 +212,7 @@ impl Decision {
             waiting: Vec::new(),
             finalizer: Finalizer::Keep,
             deletion_blocked: None,
-            holds: false,
+            awaited: 0,
         }
     }
 
