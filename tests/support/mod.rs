@@ -23,7 +23,7 @@ pub mod kstatus;
 mod objects;
 mod operator;
 mod process;
-mod recorder;
+pub mod recorder;
 mod sandbox;
 mod tools;
 

@@ -112,8 +112,19 @@ impl Drop for Recorder {
     }
 }
 
-/// What a recorder has written, of a cluster that may be gone.
-pub fn read(path: &Path) -> Result<Vec<Recorded>> {
+/// What the recorders of all clusters of a run have written; the clusters may be gone.
+pub fn of_run(directory: &Path) -> Result<Vec<Recorded>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path().join("recorded.jsonl");
+        if path.exists() {
+            all.extend(read(&path)?);
+        }
+    }
+    Ok(all)
+}
+
+fn read(path: &Path) -> Result<Vec<Recorded>> {
     let text = fs::read_to_string(path)?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
