@@ -10,10 +10,11 @@
 //! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `pluvo`, `plan` |
 //! | [`controller`] | kube-rs: watches, passes, status | all above |
 //! | [`telemetry`] | metrics, health, logs | `api` |
-//! | `cli` | the commands | all above |
+//! | [`cli`] | the commands | all above |
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
 pub mod api;
+pub mod cli;
 pub mod controller;
 pub mod organization;
 pub mod plan;

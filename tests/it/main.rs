@@ -6,4 +6,5 @@ mod support;
 mod chart;
 mod cluster;
 mod crds;
+mod drift;
 mod harness;

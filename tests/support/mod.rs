@@ -26,6 +26,7 @@ mod process;
 pub mod recorder;
 mod sandbox;
 mod tools;
+mod world;
 
 pub use audit::{Audit, Entry};
 pub use cluster::Cluster;
@@ -36,6 +37,7 @@ pub use operator::{Operator, OperatorOptions, binary};
 pub use recorder::{Recorded, Recorder};
 pub use sandbox::{OPERATOR, Organization, PERSON, Sandbox};
 pub use tools::Tools;
+pub use world::{SEED, Tenant, World, condition, merge, object};
 
 /// What tests return.
 pub type Result<T = (), E = anyhow::Error> = std::result::Result<T, E>;

@@ -1,0 +1,97 @@
+//! `run`: the operator itself.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use clap::Args;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    controller::{self, Options},
+    pluvo::endpoint::{AllowedHosts, Endpoint},
+    telemetry::{
+        Metrics,
+        logs::{self, Format},
+        server,
+    },
+};
+
+/// Runs the operator against the cluster of the kubeconfig, or of the Pod's ServiceAccount.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Serves every organization from this sandbox instead of from Pluvo.
+    #[arg(long, value_name = "URL")]
+    sandbox: Option<String>,
+    /// Hosts besides *.pluvo.com that a PluvoConnection may name as its endpoint.
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', env = "PLUVO_ALLOWED_HOSTS")]
+    allowed_hosts: Vec<String>,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// error, warn, info, debug or trace; or filters such as info,pluvo_operator::organization=debug.
+    #[arg(long, default_value = "info")]
+    log_level: String,
+    /// How a log line looks.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+    /// Resources of one kind that are looked at at the same time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+}
+
+/// Runs until SIGTERM or SIGINT; a second one ends the process at once.
+///
+/// # Errors
+///
+/// The arguments, the address, the kubeconfig or the installed definitions cannot be used.
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    logs::start(args.log_format, &args.log_level).with_context(|| format!("--log-level {}", args.log_level))?;
+    let options = Options {
+        sandbox: args
+            .sandbox
+            .as_deref()
+            .map(Endpoint::parse)
+            .transpose()
+            .context("--sandbox")?,
+        allowed_hosts: AllowedHosts::new(&args.allowed_hosts)
+            .map_err(anyhow::Error::msg)
+            .context("--allowed-hosts")?,
+        concurrency: args.concurrency,
+    };
+    let client = kube::Client::try_default()
+        .await
+        .context("there is no cluster to talk to")?;
+    let metrics = Arc::new(Metrics::default());
+    let (ready, readiness) = watch::channel(false);
+    let (stop, stopping) = watch::channel(false);
+    let listener = server::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
+    let mut stopped = stopping.clone();
+    let serving = tokio::spawn(server::serve(listener, metrics.clone(), readiness, async move {
+        // The sender lives until the process ends.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }));
+    on_signal(stop)?;
+    controller::run(client, options, metrics, ready, stopping).await?;
+    serving.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn on_signal(stop: watch::Sender<bool>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        stop.send_replace(true);
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::warn!("a second signal: ending at once");
+        std::process::exit(130);
+    });
+    Ok(())
+}
