@@ -66,6 +66,7 @@ progress() {
 
 build() {
   local entry=$1 work=$2 total
+  SECONDS=0 # without the wait for the lock
   say "building etcd, Kubernetes and Helm from source; this takes 5 to 15 minutes, once"
   say "downloading modules"
   go mod download || die "the modules could not be downloaded; see above"
@@ -117,4 +118,4 @@ main() {
   echo "$entry"
 }
 
-main
+{ main; exit; } # whole: a script that is edited while it runs would go on with what it finds behind this

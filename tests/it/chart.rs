@@ -53,12 +53,7 @@ async fn one_operator_at_a_time() -> Result {
 #[tokio::test]
 async fn arguments_follow_the_values() -> Result {
     let plain = render(&[]).await?;
-    let usual = [
-        "run",
-        "--metrics-address=0.0.0.0:8080",
-        "--log-level=info",
-        "--log-format=json",
-    ];
+    let usual = ["run", "--listen=0.0.0.0:8080", "--log-level=info", "--log-format=json"];
     assert_eq!(pod(&plain)?["containers"][0]["args"], json!(usual));
 
     let set = [
@@ -69,7 +64,7 @@ async fn arguments_follow_the_values() -> Result {
     let documents = render(&set).await?;
     let args = [
         "run",
-        "--metrics-address=0.0.0.0:9000",
+        "--listen=0.0.0.0:9000",
         "--log-level=info",
         "--log-format=json",
         "--sandbox=http://sandbox:80",

@@ -71,6 +71,10 @@ async fn the_recorder_keeps_every_version_of_our_objects() -> Result {
             .to_string()
     };
     cluster.apply("default", &manifest("first")).await?;
+    assert_eq!(
+        cluster.get("PluvoGroup", "default", "g").await?["spec"]["name"],
+        "first"
+    );
     let recorder = cluster.recorder()?;
     soon("the first version is seen", async || {
         ensure!(recorder.recorded()?.len() == 1);

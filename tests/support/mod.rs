@@ -16,6 +16,7 @@
 #![allow(dead_code, unused_imports, reason = "tests and benchmarks each use a part of it")]
 
 mod audit;
+mod background;
 mod cluster;
 mod directory;
 mod eventually;
