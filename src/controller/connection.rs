@@ -401,6 +401,12 @@ fn sandbox_name(connection: &PluvoConnection, own: &Endpoint) -> String {
     connection.spec.organization.clone().unwrap_or_else(host)
 }
 
+/// What resources on a connection, and rival connections, depend on.
+fn terms_of(connection: &PluvoConnection) -> (Option<&str>, Option<i64>, bool) {
+    let meta = connection.meta();
+    (meta.uid.as_deref(), meta.generation, meta.deletion_timestamp.is_some())
+}
+
 /// Takes connections into the registry. A change of a spec wakes everything on the connection.
 pub struct Sink {
     context: Arc<Context>,
@@ -431,25 +437,19 @@ impl cache::Sink<PluvoConnection> for Sink {
 
     fn set(&self, connection: Arc<PluvoConnection>) {
         let key = key_of(&connection);
-        let meaning = |connection: &PluvoConnection| {
-            let meta = connection.meta();
-            (
-                meta.uid.clone(),
-                meta.generation,
-                meta.annotations.clone(),
-                meta.deletion_timestamp.is_some(),
-            )
-        };
         let mut registry = self.context.registry.lock();
-        let is_same = registry
-            .connection(&key)
-            .is_some_and(|known| meaning(known) == meaning(&connection));
-        registry.set_connection(key.clone(), connection);
-        let others: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
+        let known = registry.connection(&key).cloned();
+        registry.set_connection(key.clone(), connection.clone());
+        let all: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
         drop(registry);
-        if !is_same {
-            others.iter().for_each(|key| self.context.wakes.connection(key));
+        if known
+            .as_deref()
+            .is_none_or(|known| terms_of(known) != terms_of(&connection))
+        {
+            all.iter().for_each(|key| self.context.wakes.connection(key));
             self.wake_dependents(&key);
+        } else if known.is_some_and(|known| known.annotations() != connection.annotations()) {
+            self.context.wakes.connection(&key);
         }
     }
 

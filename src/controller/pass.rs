@@ -15,7 +15,7 @@ use crate::{
         Reason, Status, annotations,
         reason::{Progress, condition},
     },
-    organization::Organization,
+    organization::{Organization, state::Moment},
     plan::{
         Decision, Finalizer, Object, ResourceKey, Verdict,
         registry::{Declarable, key_of},
@@ -107,12 +107,12 @@ where
             Err(verdict) => return self.report_only(verdict).await,
         };
         let handled = self.handle_request(&organization);
-        let decision = self.decide(&organization);
+        let (decision, as_of) = self.decide(&organization);
         if decision.finalizer == Finalizer::Release && deleting {
             return self.release().await;
         }
         self.set_finalizer(decision.finalizer).await?;
-        self.enact(&organization, decision, handled).await
+        self.enact(&organization, decision, as_of, handled).await
     }
 
     fn uid(&self) -> &str {
@@ -164,13 +164,16 @@ where
         })
     }
 
-    fn decide(&self, organization: &Organization) -> Decision {
+    fn decide(&self, organization: &Organization) -> (Decision, Moment) {
         let memory = self.context.memories.get(self.uid());
         let hold_is_over = memory.hold.is_some_and(|hold| hold.ends() <= Instant::now());
         let wants_reads = !self.is_settled() || organization.health().sweep.count > 0;
         organization.observe(&self.key, wants_reads, |view| {
             let registry = self.context.registry.lock();
-            resource::plan(&self.object, &registry, view, hold_is_over)
+            (
+                resource::plan(&self.object, &registry, view, hold_is_over),
+                view.moment(),
+            )
         })
     }
 
@@ -230,6 +233,7 @@ where
         &mut self,
         organization: &Organization,
         mut decision: Decision,
+        as_of: Moment,
         handled: Option<String>,
     ) -> Result<Action, PassError> {
         let now = Instant::now();
@@ -246,7 +250,8 @@ where
         if writes && before.as_ref() != Some(&status) {
             self.write(before.as_ref(), &status).await?;
         }
-        organization.submit(&self.key, decision.calls);
+        // If it is not taken, the resource was woken meanwhile, and the next pass is due.
+        organization.submit(&self.key, decision.calls, as_of);
         self.context
             .memories
             .update(self.object.meta().uid.as_deref().unwrap_or_default(), |memory| {
