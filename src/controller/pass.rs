@@ -245,8 +245,8 @@ where
         let precedes = decision.status_precedes_calls(before.as_ref());
         let lasting = !decision.verdict.fleeting || self.fleeting_is_over(now);
         let stands = !decision.observed && self.is_settled() && !self.object.is_deleting();
-        let writes =
-            precedes || (lasting && !stands && (decision.calls.is_empty() || decision.deletion_blocked.is_some()));
+        let unsent = decision.verdict.reason == Reason::ApiUnavailable || decision.deletion_blocked.is_some();
+        let writes = precedes || (lasting && !stands && (decision.calls.is_empty() || unsent));
         if writes && before.as_ref() != Some(&status) {
             self.write(before.as_ref(), &status).await?;
         }

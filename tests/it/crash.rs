@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use kube::{Api, api::ListParams};
-use pluvo_operator::api::PluvoUser;
 use serde_json::{Value, json};
 
 use crate::support::{Result, SEED, Tenant, World, eventually, object};
@@ -41,21 +39,8 @@ async fn declare(tenant: &Tenant<'_>) -> Result {
         .await
 }
 
-async fn finished(world: &World, tenant: &Tenant<'_>) -> Result<Value> {
-    let api: Api<PluvoUser> = Api::namespaced(world.cluster.client().await?, &tenant.namespace);
-    eventually("everybody is ready", Duration::from_secs(180), async || {
-        let users = api.list(&ListParams::default()).await?;
-        let ready = |user: &&PluvoUser| {
-            user.status
-                .iter()
-                .flat_map(|status| &status.conditions)
-                .any(|known| known.type_ == "Ready" && known.status == "True")
-        };
-        let count = users.iter().filter(ready).count();
-        ensure!(count == USERS, "{count} of {USERS}");
-        Ok(())
-    })
-    .await?;
+async fn finished(tenant: &Tenant<'_>) -> Result<Value> {
+    tenant.users_ready(USERS).await?;
     for (kind, name) in [
         ("PluvoGroup", "all"),
         ("PluvoGroupMembership", "all"),
@@ -68,7 +53,7 @@ async fn finished(world: &World, tenant: &Tenant<'_>) -> Result<Value> {
 
 /// Small documents, so that there are many moments between two of them.
 fn connection() -> Value {
-    json!({"limits": {"requestsPerSecond": 50, "burst": 50, "operationsPerRequest": 5}, "interval": "1m"})
+    json!({"limits": {"requestsPerSecond": 50, "burst": 50, "operationsPerRequest": 5}, "interval": "2s"})
 }
 
 #[tokio::test]
@@ -83,7 +68,7 @@ async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
     let undisturbed = world.tenant("calm", connection()).await?;
     declare(&undisturbed).await?;
     world.operator.lock().await.start().await?;
-    let expected = finished(&world, &undisturbed).await?;
+    let expected = finished(&undisturbed).await?;
     let mutations = undisturbed.mutations().await?.len();
     world.operator.lock().await.terminate().await?;
 
@@ -111,7 +96,7 @@ async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
     println!("{done} of {KILLS} kills fell between 1 and {mutations} mutations");
     tenant.organization.faults(&json!({})).await?;
     world.operator.lock().await.start().await?;
-    let state = finished(&world, &tenant).await?;
+    let state = finished(&tenant).await?;
     ensure!(state == expected, "another end state");
     ensure!(tenant.organization.outbox().await?.is_empty(), "mails were sent");
     Ok(())

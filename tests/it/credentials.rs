@@ -1,11 +1,16 @@
 //! Tokens end, credentials change, and nothing fails because of it.
 
 use anyhow::ensure;
-use kube::{Api, api::ListParams};
 use pluvo_operator::api::PluvoUser;
 use serde_json::json;
 
-use crate::support::{Result, SEED, World, eventually, object};
+use crate::support::{Result, SEED, World, create_all, eventually, object};
+
+fn users(count: usize) -> Result<Vec<PluvoUser>> {
+    let list: serde_json::Value = serde_json::from_str(&people(count))?;
+    let users = list["items"].as_array().into_iter().flatten().cloned();
+    Ok(users.map(serde_json::from_value).collect::<Result<_, _>>()?)
+}
 
 fn people(count: usize) -> String {
     let items: Vec<_> = (0..count)
@@ -27,33 +32,23 @@ async fn tokens_that_are_revoked_five_times_cost_five_more() -> Result {
         .await?;
     tenant.sweeps(1).await.ok();
     tenant.organization.faults(&json!({"latencyMs": 200})).await?;
-    tenant.apply(&people(400)).await?;
-    for revoked in 1..=5 {
-        let enough = revoked * 50;
-        eventually("the sync goes on", std::time::Duration::from_secs(60), async || {
-            let count = tenant.mutations().await?.len();
-            ensure!(count >= enough, "{count} of {enough}");
-            Ok(())
-        })
-        .await?;
-        tenant.organization.revoke_tokens().await?;
-    }
-    for number in [0, 199, 399] {
-        tenant.ready("PluvoUser", &format!("emp-{number}")).await?;
-    }
-    let all: Api<PluvoUser> = Api::namespaced(world.cluster.client().await?, &tenant.namespace);
-    eventually("everybody is ready", std::time::Duration::from_secs(60), async || {
-        let users = all.list(&ListParams::default()).await?;
-        let ready = users.iter().filter(|user| {
-            user.status
-                .iter()
-                .flat_map(|status| &status.conditions)
-                .any(|known| known.type_ == "Ready" && known.status == "True")
-        });
-        ensure!(ready.count() == 400);
+    let declare = async { create_all(&tenant.api_of::<PluvoUser>(), users(400)?).await };
+    let revoke = async {
+        for revoked in 1..=5 {
+            eventually("the sync goes on", std::time::Duration::from_secs(60), async || {
+                let count = tenant.organization.stats().await?["mutations"]
+                    .as_u64()
+                    .unwrap_or_default();
+                ensure!(count >= revoked * 50, "{count} mutations at revocation {revoked}");
+                Ok(())
+            })
+            .await?;
+            tenant.organization.revoke_tokens().await?;
+        }
         Ok(())
-    })
-    .await?;
+    };
+    futures::try_join!(declare, revoke)?;
+    tenant.users_ready(400).await?;
     let stats = tenant.organization.stats().await?;
     println!("{stats}");
     // The person who watches here needs no token: the control endpoints take none.
@@ -103,19 +98,7 @@ async fn wrong_credentials_are_one_condition_and_not_a_thousand() -> Result {
     let world = World::start().await?;
     let tenant = world.tenant("wrong", json!({})).await?;
     tenant.apply(&people(300)).await?;
-    let all: Api<PluvoUser> = Api::namespaced(world.cluster.client().await?, &tenant.namespace);
-    eventually("everybody is ready", std::time::Duration::from_secs(90), async || {
-        let users = all.list(&ListParams::default()).await?;
-        let ready = users.iter().filter(|user| {
-            user.status
-                .iter()
-                .flat_map(|status| &status.conditions)
-                .any(|known| known.type_ == "Ready" && known.status == "True")
-        });
-        ensure!(ready.count() == 300);
-        Ok(())
-    })
-    .await?;
+    tenant.users_ready(300).await?;
     let mark = world.cluster.audit().mark().await?;
     tenant.secret("operator", "not-the-secret").await?;
     tenant.organization.revoke_tokens().await?;

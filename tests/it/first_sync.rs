@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use anyhow::ensure;
-use kube::{Api, core::ObjectMeta};
+use kube::core::ObjectMeta;
 use pluvo_operator::api::{PluvoUser, PluvoUserSpec};
 use serde_json::{Value, json};
 
-use crate::support::{Result, SEED, Tenant, World, create_all, create_paced, eventually};
+use crate::support::{Result, SEED, Tenant, World, create_all, create_paced};
 
 const USERS: usize = 1000;
 
@@ -42,22 +42,14 @@ async fn tenant<'a>(world: &'a World, prefix: &str) -> Result<Tenant<'a>> {
     Ok(tenant)
 }
 
-async fn synced(tenant: &Tenant<'_>, api: &Api<PluvoUser>, count: usize) -> Result<Value> {
-    let patience = std::time::Duration::from_secs(240);
-    eventually("everybody is in sync", patience, async || {
-        let membership = tenant.get("PluvoGroupMembership", "all").await?;
-        ensure!(
-            membership["status"]["subjects"]["applied"] == count,
-            "{}",
-            membership["status"]["subjects"]
-        );
-        tenant.ready("PluvoGroupMembership", "all").await?;
-        let users = api.list(&kube::api::ListParams::default()).await?;
-        let ready = users.iter().filter(|user| is_ready(user)).count();
-        ensure!(ready == count, "{ready} of {count} are ready");
-        Ok(())
-    })
-    .await?;
+async fn synced(tenant: &Tenant<'_>, count: usize) -> Result<Value> {
+    tenant.users_ready(count).await?;
+    let membership = tenant.ready("PluvoGroupMembership", "all").await?;
+    ensure!(
+        membership["status"]["subjects"]["applied"] == count,
+        "{}",
+        membership["status"]["subjects"]
+    );
     let state = tenant.organization.state().await?;
     ensure!(
         state["users"].as_object().is_some_and(|users| users.len() == count),
@@ -69,15 +61,6 @@ async fn synced(tenant: &Tenant<'_>, api: &Api<PluvoUser>, count: usize) -> Resu
             .is_some_and(|members| members.len() == count)
     );
     tenant.organization.stats().await
-}
-
-fn is_ready(user: &PluvoUser) -> bool {
-    user.status.as_ref().is_some_and(|status| {
-        status
-            .conditions
-            .iter()
-            .any(|known| known.type_ == "Ready" && known.status == "True")
-    })
 }
 
 /// How often the operator wrote to each resource in a namespace.
@@ -104,11 +87,11 @@ async fn writes(world: &World, mark: u64, namespace: &str) -> Result<HashMap<Str
 async fn a_thousand_users_that_are_there_before_the_operator() -> Result {
     let world = World::prepare(SEED, &[]).await?;
     let tenant = tenant(&world, "first").await?;
-    let api = Api::namespaced(world.cluster.client().await?, &tenant.namespace);
+    let api = tenant.api_of::<PluvoUser>();
     create_all(&api, users(USERS)?).await?;
     let mark = world.cluster.audit().mark().await?;
     world.operator.lock().await.start().await?;
-    let stats = synced(&tenant, &api, USERS).await?;
+    let stats = synced(&tenant, USERS).await?;
     println!("first sync of {USERS} users: {stats}");
     ensure!(
         stats["httpRequests"].as_u64().is_some_and(|requests| requests <= 100),
@@ -192,10 +175,10 @@ fn passes(metrics: &str) -> Vec<String> {
 async fn a_thousand_users_that_come_at_fifty_a_second() -> Result {
     let world = World::start().await?;
     let tenant = tenant(&world, "paced").await?;
-    let api = Api::namespaced(world.cluster.client().await?, &tenant.namespace);
+    let api = tenant.api_of::<PluvoUser>();
     let mark = world.cluster.audit().mark().await?;
     create_paced(&api, users(USERS)?, 50).await?;
-    let stats = synced(&tenant, &api, USERS).await?;
+    let stats = synced(&tenant, USERS).await?;
     println!("{USERS} users at 50 a second: {stats}");
     ensure!(
         stats["httpRequests"].as_u64().is_some_and(|requests| requests <= 140),

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
 };
+use pluvo_operator::api::PluvoUser;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -189,6 +190,31 @@ impl Tenant<'_> {
             "InSync"
         };
         self.reports(kind, name, "Ready", "True", reason).await
+    }
+
+    /// The resources of a kind in the tenant's namespace.
+    pub fn api_of<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Waits until there are so many users, all of them ready.
+    pub async fn users_ready(&self, count: usize) -> Result {
+        let is_ready = |user: &&PluvoUser| {
+            let conditions = user.status.iter().flat_map(|status| &status.conditions);
+            conditions
+                .into_iter()
+                .any(|known| known.type_ == "Ready" && known.status == "True")
+        };
+        eventually("all users are ready", Duration::from_secs(240), async || {
+            let users = self.api_of::<PluvoUser>().list(&ListParams::default()).await?;
+            let ready = users.iter().filter(is_ready).count();
+            ensure!(ready == count, "{ready} of {count}");
+            Ok(())
+        })
+        .await
     }
 
     /// Waits until a resource satisfies something, and returns it.
