@@ -213,7 +213,7 @@ impl<K: Declarable> Sink<K> for ManagedSink<K> {
 
     fn set(&self, object: Arc<K>) {
         let woken = self.context.registry.lock().set(object.into_object());
-        woken.iter().for_each(|key| self.context.wakes.resource(key));
+        self.context.wakes.resources(&woken);
     }
 
     fn remove(&self, namespace: &str, name: &str) {
@@ -260,7 +260,7 @@ pub fn written<K: Declarable>(context: &Context, mut object: K) -> Object {
     let known = registry.get(&key);
     if known.is_some_and(|known| known.meta().uid == object.meta().uid && is_newer(object.meta(), known.meta())) {
         let woken = registry.set(object.clone());
-        woken.iter().for_each(|key| context.wakes.resource(key));
+        context.wakes.resources(&woken);
     }
     object
 }

@@ -33,7 +33,7 @@ use super::{
 };
 
 /// A process that starts again and again shall not sweep each time.
-const MIN_PAUSE: Duration = Duration::from_secs(60);
+const MIN_PAUSE: Duration = Duration::from_mins(1);
 
 /// Runs one pass.
 pub async fn run(cached: Arc<Cached<PluvoConnection>>, context: Arc<Context>) -> Result<Action, PassError> {
@@ -100,7 +100,7 @@ impl Pass<'_> {
         organization.reconfigure(Settings::from(&self.connection.spec));
         let handled = self.handle_request(&organization);
         let health = organization.health();
-        let verdict = self.verdict(&health, secret.problem());
+        let verdict = Self::verdict(&health, secret.problem());
         self.report(&verdict, Some(&health), handled).await
     }
 
@@ -232,7 +232,7 @@ impl Pass<'_> {
         (organization.health().sweep.count >= needed).then(|| wanted.clone())
     }
 
-    fn verdict(&self, health: &Health, problem: Option<Reason>) -> Verdict {
+    fn verdict(health: &Health, problem: Option<Reason>) -> Verdict {
         match (&health.failure, problem) {
             (Some(error), Some(Reason::SecretInvalid)) => Verdict::stalled(Reason::SecretInvalid, error.to_string()),
             (Some(error), Some(reason)) => Verdict::reconciling(reason, error.to_string()),
@@ -446,7 +446,9 @@ impl cache::Sink<PluvoConnection> for Sink {
             .as_deref()
             .is_none_or(|known| terms_of(known) != terms_of(&connection))
         {
-            all.iter().for_each(|key| self.context.wakes.connection(key));
+            for other in &all {
+                self.context.wakes.connection(other);
+            }
             self.wake_dependents(&key);
         } else if known.is_some_and(|known| known.annotations() != connection.annotations()) {
             self.context.wakes.connection(&key);
@@ -461,7 +463,9 @@ impl cache::Sink<PluvoConnection> for Sink {
         drop(registry);
         let (context, gone) = (self.context.clone(), key.clone());
         tokio::spawn(async move { context.organizations.stop(&gone).await });
-        others.iter().for_each(|key| self.context.wakes.connection(key));
+        for other in &others {
+            self.context.wakes.connection(other);
+        }
         self.wake_dependents(&key);
     }
 

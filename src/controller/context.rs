@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    plan::{ConnectionKey, Registry, ResourceKey},
+    plan::{ConnectionKey, Object, Registry, ResourceKey},
     telemetry::Metrics,
 };
 
@@ -113,12 +113,12 @@ impl Context {
         }
         let woken = registry.remove(key);
         drop(registry);
-        woken.iter().for_each(|key| self.wakes.resource(key));
+        self.wakes.resources(&woken);
     }
 
     /// Takes back whatever a resource has asked for and was not sent.
     pub fn forget_calls(&self, key: &ResourceKey) {
-        let connection = self.registry.lock().get(key).map(|object| object.connection());
+        let connection = self.registry.lock().get(key).map(Object::connection);
         if let Some(organization) = connection.and_then(|connection| self.organizations.get(&connection)) {
             organization.forget(key);
         }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The longest time between two attempts.
-const MAX_BACKOFF: Duration = Duration::from_secs(300);
+const MAX_BACKOFF: Duration = Duration::from_mins(5);
 
 /// What is remembered of one resource.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ pub struct Hold {
 
 impl Hold {
     const WITHOUT_PROGRESS: Duration = Duration::from_secs(5);
-    const AT_MOST: Duration = Duration::from_secs(60);
+    const AT_MOST: Duration = Duration::from_mins(1);
 
     /// The hold after a pass that found `awaited` users missing; `None` where nobody waits.
     pub fn next(before: Option<Self>, awaited: usize, now: Instant) -> Option<Self> {

@@ -128,7 +128,7 @@ pub async fn forward_wakes(context: Arc<Context>, mut changes: UnboundedReceiver
     while let Some((connection, change)) = changes.recv().await {
         match change {
             Wake::Connection => context.wakes.connection(&connection),
-            Wake::Resources(resources) => resources.iter().for_each(|resource| context.wakes.resource(resource)),
+            Wake::Resources(resources) => context.wakes.resources(&resources),
         }
     }
 }

@@ -60,6 +60,7 @@ where
 }
 
 /// What to do about a failed pass: a conflict is waited out, everything else backs off.
+#[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 pub fn on_error<K: Resource>(cached: Arc<Cached<K>>, error: &PassError, context: Arc<Context>) -> Action
 where
     Cached<K>: Resource,
@@ -255,7 +256,7 @@ where
         self.context
             .memories
             .update(self.object.meta().uid.as_deref().unwrap_or_default(), |memory| {
-                memory.failures = 0
+                memory.failures = 0;
             });
         Ok(look_again(deadline))
     }

@@ -1,7 +1,7 @@
 //! The queues from which passes are taken: one of names per kind. kube's scheduler removes duplicates, and holds a name
 //! whose pass is under way until that has ended.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{Stream, StreamExt, channel::mpsc};
 use kube::{
@@ -75,6 +75,13 @@ impl Wakes {
         };
         // A closed queue belongs to a process that is ending.
         let _ = queue.unbounded_send((key.namespace.clone(), key.name.clone()));
+    }
+
+    /// Asks for a pass over each of several resources.
+    pub fn resources(&self, keys: &BTreeSet<ResourceKey>) {
+        for key in keys {
+            self.resource(key);
+        }
     }
 
     /// Asks for a pass over a connection.

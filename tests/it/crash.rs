@@ -83,7 +83,7 @@ async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
     for moment in moments {
         let mut operator = world.operator.lock().await;
         operator.start_unready().await?;
-        let seen = eventually("the next moment to be killed", Duration::from_secs(120), async || {
+        let seen = eventually("the next moment to be killed", Duration::from_mins(2), async || {
             let seen = tenant.mutations().await?.len();
             ensure!(seen >= moment, "{seen} of {moment} mutations");
             Ok(seen)

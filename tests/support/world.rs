@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, eventually, sandbox::OPERATOR};
 
 /// How long anything may take that the operator does by itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What every organization begins with unless a test says otherwise: custom fields of every type, and trainings.
 pub const SEED: &str = r"
@@ -208,7 +208,7 @@ impl Tenant<'_> {
                 .into_iter()
                 .any(|known| known.type_ == "Ready" && known.status == "True")
         };
-        eventually("all users are ready", Duration::from_secs(240), async || {
+        eventually("all users are ready", Duration::from_mins(4), async || {
             let users = self.api_of::<PluvoUser>().list(&ListParams::default()).await?;
             let ready = users.iter().filter(is_ready).count();
             ensure!(ready == count, "{ready} of {count}");
