@@ -16,3 +16,5 @@ pub mod api;
 pub mod organization;
 pub mod plan;
 pub mod pluvo;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;

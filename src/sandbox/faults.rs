@@ -1,0 +1,81 @@
+//! What is to go wrong, so that a client can show that it survives it.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that is to go wrong from now on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Faults {
+    /// Every request is answered that much later. The wait comes before the execution.
+    pub latency_ms: u64,
+    /// A document with any error undoes all of its mutations, although its `data` looks as if they had been done.
+    pub atomic_documents: bool,
+    /// Faults of single requests; of those that fit a request the first one is used up.
+    pub next: Vec<Planned>,
+}
+
+/// A fault of the next requests that it fits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Planned {
+    /// What happens.
+    pub fault: Fault,
+    /// How often.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// Only to documents with this root field.
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// To which endpoint.
+    #[serde(default)]
+    pub endpoint: Endpoint,
+}
+
+/// What happens to a request. None of these executes anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Fault {
+    /// Answered as if its token had ended.
+    Unauthorized,
+    /// Answered with 429.
+    TooManyRequests {
+        /// The header `Retry-After`, in seconds.
+        retry_after: Option<u32>,
+    },
+    /// The connection ends without an answer.
+    DropConnection,
+}
+
+/// To which endpoint a fault belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Endpoint {
+    /// `/graphql/`
+    #[default]
+    Graphql,
+    /// `/oauth/token/`
+    Token,
+}
+
+impl Faults {
+    /// Uses up the first fault that fits a request.
+    pub fn take(&mut self, endpoint: Endpoint, operations: &[String]) -> Option<Fault> {
+        let fits = |planned: &Planned| {
+            planned.endpoint == endpoint
+                && planned.times > 0
+                && planned
+                    .operation
+                    .as_ref()
+                    .is_none_or(|operation| operations.contains(operation))
+        };
+        let at = self.next.iter().position(fits)?;
+        self.next[at].times -= 1;
+        let fault = self.next[at].fault.clone();
+        self.next.retain(|planned| planned.times > 0);
+        Some(fault)
+    }
+}
+
+fn once() -> u32 {
+    1
+}

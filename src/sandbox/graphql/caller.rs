@@ -1,0 +1,136 @@
+//! How resolvers reach the data: one way to read, one way to write.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Error, ErrorExtensions, Result, Value};
+use jiff::Timestamp;
+
+use crate::sandbox::{
+    journal::{Entry, Mail, MailKind, Outcome},
+    organization::Organization,
+    scope::Scope,
+    settings::Settings,
+    store::{Code, Refusal, Store, Training, User},
+    tokens::Grant,
+};
+
+/// Who asks, in the data of every request.
+pub struct Caller {
+    /// Which organization.
+    pub organization: Arc<Organization>,
+    /// With what rights.
+    pub grant: Grant,
+    /// The number of the HTTP request.
+    pub request: u64,
+}
+
+/// What a mutation works with.
+pub struct Writing<'a> {
+    /// The data.
+    pub store: &'a mut Store,
+    /// How the organization answers.
+    pub settings: &'a Settings,
+    /// The time of the mutation.
+    pub now: Timestamp,
+    mails: Vec<(MailKind, String, Option<String>)>,
+}
+
+impl Writing<'_> {
+    /// Invites a new user.
+    pub fn invite(&mut self, user: &User) -> Arc<User> {
+        self.mails.push((MailKind::Invite, user.reference.to_string(), None));
+        self.store.invite_user(user, self.now)
+    }
+
+    /// Tells users that they were added to a training.
+    pub fn invite_to_training(&mut self, users: &[Arc<User>], training: &Training) {
+        let mail = |user: &Arc<User>| {
+            (
+                MailKind::TrainingInvite,
+                user.reference.to_string(),
+                Some(training.reference.to_string()),
+            )
+        };
+        self.mails.extend(users.iter().map(mail));
+    }
+}
+
+/// Refuses a caller whose token lacks a scope. Every root field asks; what hangs below it does not.
+pub fn require(ctx: &Context<'_>, scope: Scope) -> Result<()> {
+    check(ctx.data_unchecked::<Caller>(), scope).map_err(as_error)
+}
+
+/// Reads.
+pub fn look<T>(ctx: &Context<'_>, read: impl FnOnce(&Store, &Settings) -> T) -> T {
+    let organization = &ctx.data_unchecked::<Caller>().organization;
+    read(&organization.store.read(), &organization.settings.read())
+}
+
+/// Reads something that may be refused.
+pub fn try_look<T>(ctx: &Context<'_>, read: impl FnOnce(&Store, &Settings) -> Result<T, Refusal>) -> Result<T> {
+    look(ctx, read).map_err(as_error)
+}
+
+/// Carries out a mutation: everything or, if it is refused, nothing. Either way it is in the log.
+pub fn write<T>(
+    ctx: &Context<'_>,
+    scope: Scope,
+    act: impl FnOnce(&mut Writing<'_>) -> Result<T, Refusal>,
+) -> Result<Option<T>> {
+    let caller = ctx.data_unchecked::<Caller>();
+    let organization = &caller.organization;
+    let settings = organization.settings.read().clone();
+    let entry = entry(ctx, caller)?;
+    let mut store = organization.store.write();
+    let mut writing = Writing {
+        store: &mut store,
+        settings: &settings,
+        now: entry.time,
+        mails: Vec::new(),
+    };
+    let result = check(caller, scope).and_then(|()| act(&mut writing));
+    let mails = writing.mails.into_iter().map(|(kind, to, training)| Mail {
+        time: entry.time,
+        kind,
+        to,
+        operation: entry.operation.clone(),
+        client: entry.client.clone(),
+        training,
+    });
+    let mails = mails.collect();
+    store.settle(entry.time, settings.visibility_delay);
+    drop(store);
+    organization.journal.lock().note(entry, &result, mails);
+    result.map(Some).map_err(as_error)
+}
+
+fn check(caller: &Caller, scope: Scope) -> Result<(), Refusal> {
+    if caller.grant.scopes.contains(&scope) {
+        return Ok(());
+    }
+    Err(Refusal {
+        code: Code::PermissionDenied,
+        message: format!("The token lacks the scope {scope}."),
+    })
+}
+
+fn entry(ctx: &Context<'_>, caller: &Caller) -> Result<Entry> {
+    let field = ctx.field();
+    let arguments = field.arguments()?.into_iter().collect();
+    Ok(Entry {
+        time: caller.organization.clock.now(),
+        client: caller.grant.client.clone(),
+        request: caller.request,
+        alias: field.alias().unwrap_or(field.name()).to_owned(),
+        operation: field.name().to_owned(),
+        arguments: Value::Object(arguments).into_json()?,
+        outcome: Outcome::Ok,
+        error: None,
+    })
+}
+
+/// A refusal as an entry of `errors`; the field's path is added on the way out.
+pub fn as_error(refusal: Refusal) -> Error {
+    let code = refusal.code.as_str();
+    Error::new(refusal.message).extend_with(|_, extensions| extensions.set("code", code))
+}

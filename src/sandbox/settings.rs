@@ -1,0 +1,110 @@
+//! What the public documentation leaves open, as settings.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+/// How one organization answers where the documentation allows more than one reading.
+///
+/// Each setting's default is the reading that the documentation makes most likely.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// How long an accepted change of a membership or of a training's participants stays invisible in reads.
+    /// The older documentation speaks of minutes.
+    pub visibility_delay: SignedDuration,
+    /// How long a token lives.
+    pub token_lifetime: SignedDuration,
+    /// HTTP status of an answer to a missing, unknown or expired token: 401, or 200 as the older documentation shows.
+    pub auth_error_status: u16,
+    /// HTTP status of an answer to a document that is rejected before execution: 200, or 400 as some servers do.
+    pub rejected_document_status: u16,
+    /// `first` above 50.
+    pub page_too_large: PageTooLarge,
+    /// A creation that lacks a name or an e-mail address.
+    pub creation_without_name: Incomplete,
+    /// A second add while the first is not visible yet.
+    pub second_add: Answer,
+    /// Adding somebody to a training who is in it through a group.
+    pub add_through_group: Answer,
+    /// Whether `paginatedUsers(trainingIds:)` lists trainers and mentors as well.
+    pub training_ids_count_trainers: bool,
+    /// Whether `ExtraCategory.ref` is readable; as an argument it always works.
+    pub show_category_refs: bool,
+    /// What `updateExtraCategoryValues` returns.
+    pub values_answer: ValuesAnswer,
+    /// Whether `lastLogin_Lt` finds users who never logged in.
+    pub never_logged_in: NeverLoggedIn,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            visibility_delay: SignedDuration::ZERO,
+            token_lifetime: SignedDuration::from_hours(24),
+            auth_error_status: 401,
+            rejected_document_status: 200,
+            page_too_large: PageTooLarge::default(),
+            creation_without_name: Incomplete::default(),
+            second_add: Answer::AlreadyAdded,
+            add_through_group: Answer::Added,
+            training_ids_count_trainers: true,
+            show_category_refs: true,
+            values_answer: ValuesAnswer::default(),
+            never_logged_in: NeverLoggedIn::default(),
+        }
+    }
+}
+
+/// What happens to `first` above 50.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PageTooLarge {
+    /// The page has 50 rows.
+    #[default]
+    Cap,
+    /// The field fails.
+    Error,
+}
+
+/// What happens to a creation that lacks a name or an e-mail address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Incomplete {
+    /// The field fails.
+    #[default]
+    Refuse,
+    /// The user exists from then on, under the e-mail address or the ref as a name.
+    Allow,
+}
+
+/// In which list of a three-way result a user appears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Answer {
+    /// `addedIds`, `addedRefs`
+    Added,
+    /// `alreadyAddedIds`, `alreadyAddedRefs`
+    AlreadyAdded,
+}
+
+/// What `updateExtraCategoryValues` returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ValuesAnswer {
+    /// All values of the object.
+    #[default]
+    All,
+    /// Those of the categories that were sent.
+    Sent,
+}
+
+/// Whether somebody who never logged in logged in before a given moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NeverLoggedIn {
+    /// No, as a comparison with null answers.
+    #[default]
+    Exclude,
+    /// Yes.
+    Include,
+}

@@ -1,0 +1,224 @@
+//! Everything that exists, as JSON that is easy to compare: by ref, in a stable order, without generated ids.
+//!
+//! Memberships are those that were accepted, whether or not they can be read yet.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use jiff::civil::Date;
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{
+    ContentType, FieldType, Language, Role, Store,
+    custom_fields::CustomField,
+    groups::Group,
+    links::{Seat, SeatRole},
+    table::{Entity, Table},
+    trainings::Training,
+    users::User,
+};
+use crate::sandbox::clock::format_moment;
+
+/// Everything that exists, by ref.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State<'a> {
+    users: BTreeMap<&'a str, UserState<'a>>,
+    groups: BTreeMap<&'a str, GroupState<'a>>,
+    trainings: BTreeMap<&'a str, TrainingState<'a>>,
+    custom_fields: BTreeMap<&'a str, FieldState<'a>>,
+}
+
+type Refs<'a> = BTreeSet<&'a str>;
+type Plain = BTreeMap<String, Json>;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserState<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    email: Option<&'a str>,
+    name: &'a str,
+    archived: bool,
+    roles: &'a [Role],
+    language: Language,
+    last_login: Option<String>,
+    groups: Refs<'a>,
+    manager_of: Refs<'a>,
+    custom_fields: Plain,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GroupState<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    name: &'a str,
+    max_users: u32,
+    enable_chat: bool,
+    is_editable: bool,
+    users: Refs<'a>,
+    managers: Refs<'a>,
+    trainings: Refs<'a>,
+    custom_fields: Plain,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TrainingState<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    title: &'a str,
+    subtitle: Option<&'a str>,
+    introduction: Option<&'a str>,
+    is_active: bool,
+    archived: bool,
+    start_date: Option<Date>,
+    end_date: Option<Date>,
+    participants: Refs<'a>,
+    trainers: Refs<'a>,
+    mentors: Refs<'a>,
+    groups: Refs<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FieldState<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    title: &'a str,
+    r#type: FieldType,
+    r#for: &'a [ContentType],
+    options: Vec<&'a str>,
+    archived: bool,
+}
+
+impl Store {
+    /// Everything that exists; `ids` puts the generated ids beside the refs.
+    pub fn state(&self, ids: bool) -> State<'_> {
+        let mut seats: HashMap<Uuid, BTreeSet<Seat>> = HashMap::new();
+        for group in self.groups.in_order() {
+            for role in [SeatRole::GroupParticipant, SeatRole::GroupManager] {
+                let seat = Seat { role, target: group.id };
+                self.links
+                    .accepted(seat)
+                    .for_each(|user| _ = seats.entry(user).or_default().insert(seat));
+            }
+        }
+        let id_of = |id: Uuid| ids.then(|| id.to_string());
+        State {
+            users: by_ref(&self.users, |user| {
+                self.user_state(user, id_of(user.id), seats.get(&user.id))
+            }),
+            groups: by_ref(&self.groups, |group| self.group_state(group, id_of(group.id))),
+            trainings: by_ref(&self.trainings, |training| {
+                self.training_state(training, id_of(training.id))
+            }),
+            custom_fields: by_ref(&self.fields, |field| field_state(field, id_of(field.id))),
+        }
+    }
+
+    fn user_state<'a>(&'a self, user: &'a User, id: Option<String>, seats: Option<&BTreeSet<Seat>>) -> UserState<'a> {
+        let groups = |role| {
+            let targets = seats
+                .into_iter()
+                .flatten()
+                .filter(move |seat| seat.role == role)
+                .map(|seat| seat.target);
+            refs(&self.groups, targets)
+        };
+        UserState {
+            id,
+            reference: &user.reference,
+            email: user.email.as_deref(),
+            name: &user.name,
+            archived: user.archived(),
+            roles: &user.roles,
+            language: user.language,
+            last_login: user.last_login.map(format_moment),
+            groups: groups(SeatRole::GroupParticipant),
+            manager_of: groups(SeatRole::GroupManager),
+            custom_fields: self.plain_values(user.id),
+        }
+    }
+
+    fn group_state<'a>(&'a self, group: &'a Group, id: Option<String>) -> GroupState<'a> {
+        let members = |role| refs(&self.users, self.links.accepted(Seat { role, target: group.id }));
+        GroupState {
+            id,
+            reference: &group.reference,
+            name: &group.name,
+            max_users: group.max_users,
+            enable_chat: group.enable_chat,
+            is_editable: group.is_editable,
+            users: members(SeatRole::GroupParticipant),
+            managers: members(SeatRole::GroupManager),
+            trainings: refs(&self.trainings, self.links.trainings_of_group(group.id)),
+            custom_fields: self.plain_values(group.id),
+        }
+    }
+
+    fn training_state<'a>(&'a self, training: &'a Training, id: Option<String>) -> TrainingState<'a> {
+        let direct = |role| {
+            refs(
+                &self.users,
+                self.links.accepted(Seat {
+                    role,
+                    target: training.id,
+                }),
+            )
+        };
+        TrainingState {
+            id,
+            reference: &training.reference,
+            title: &training.title,
+            subtitle: training.subtitle.as_deref(),
+            introduction: training.introduction.as_deref(),
+            is_active: training.is_active,
+            archived: training.archived,
+            start_date: training.start_date,
+            end_date: training.end_date,
+            participants: direct(SeatRole::TrainingParticipant),
+            trainers: direct(SeatRole::TrainingTrainer),
+            mentors: direct(SeatRole::TrainingMentor),
+            groups: refs(&self.groups, self.links.groups_of_training(training.id)),
+        }
+    }
+}
+
+fn field_state(field: &CustomField, id: Option<String>) -> FieldState<'_> {
+    FieldState {
+        id,
+        reference: &field.reference,
+        title: &field.title,
+        r#type: field.field_type,
+        r#for: &field.content_types,
+        options: field.options.iter().map(|option| &*option.text).collect(),
+        archived: field.archived_at.is_some(),
+    }
+}
+
+fn by_ref<'a, T: Entity, S>(table: &'a Table<T>, state: impl Fn(&'a T) -> S) -> BTreeMap<&'a str, S> {
+    table
+        .in_order()
+        .map(|entity: &Arc<T>| (&**entity.reference(), state(entity)))
+        .collect()
+}
+
+fn refs<T: Entity>(table: &Table<T>, ids: impl Iterator<Item = Uuid>) -> Refs<'_> {
+    ids.filter_map(|id| table.get(id))
+        .map(|entity| &**entity.reference())
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! The documented recipes, as printed.
+
+use serde_json::json;
+
+use super::Pluvo;
+
+const SYNC_USER: &str = "mutation SyncUser($email: String!, $name: String!, $ref: String!) {
+  updateOrCreateUser(
+    email: $email
+    sendInvite: false
+    user: {
+      name: $name
+      ref: $ref
+      roles: [PARTICIPANT]
+      language: NL
+    }
+  ) {
+    user { id ref }
+    created
+  }
+}";
+
+const SET_USER_FIELDS: &str = r#"mutation SetUserFields($userRef: String!, $department: String!) {
+  updateExtraCategoryValues(
+    contentType: USER
+    modelRef: $userRef
+    values: [
+      { categoryRef: "department", stringValue: $department }
+    ]
+  ) {
+    extraCategoryValues {
+      ... on ExtraCategoryStringValue { stringValue }
+    }
+  }
+}"#;
+
+const ADD_TO_GROUP: &str = "mutation AddToGroup($groupRef: String!, $userRef: String!) {
+  addUsersToGroup(
+    groupRef: $groupRef
+    userRefs: [$userRef]
+  ) {
+    addedIds
+    alreadyAddedIds
+  }
+}";
+
+const ARCHIVE_USER: &str = "mutation ArchiveUser($ref: String!) {
+  updateOrCreateUser(
+    ref: $ref
+    user: { archived: true }
+  ) {
+    user { id archived }
+  }
+}";
+
+#[tokio::test]
+async fn recipe_1_sync_users() {
+    let pluvo = Pluvo::start().await;
+    let person = json!({"email": "jane.doe@example.com", "name": "Jane Doe", "ref": "EMP-12345"});
+    for created in [true, false] {
+        let data = pluvo.data_with(SYNC_USER, person.clone()).await;
+        assert_eq!(data["updateOrCreateUser"]["created"], created);
+        assert_eq!(data["updateOrCreateUser"]["user"]["ref"], "EMP-12345");
+    }
+    let fields = json!({"userRef": "EMP-12345", "department": "Research"});
+    let data = pluvo.data_with(SET_USER_FIELDS, fields).await;
+    assert_eq!(
+        data["updateExtraCategoryValues"]["extraCategoryValues"],
+        json!([{"stringValue": "Research"}])
+    );
+    let group = json!({"groupRef": "all-employees", "userRef": "EMP-12345"});
+    let data = pluvo.data_with(ADD_TO_GROUP, group).await;
+    assert_eq!(data["addUsersToGroup"]["addedIds"].as_array().map(Vec::len), Some(1));
+    let data = pluvo.data_with(ARCHIVE_USER, json!({"ref": "EMP-12345"})).await;
+    assert_eq!(data["updateOrCreateUser"]["user"]["archived"], true);
+    assert_eq!(pluvo.look("outbox").await, json!([]));
+}
+
+#[tokio::test]
+async fn recipe_5_assign_a_mandatory_training() {
+    let pluvo = Pluvo::start().await;
+    let members = r#"query {
+  group(ref: "all-employees") {
+    users(first: 50) {
+      edges {
+        node { ref }
+      }
+    }
+  }
+}"#;
+    let data = pluvo.data(members).await;
+    let edges = json!([{"node": {"ref": "EMP-001"}}, {"node": {"ref": "EMP-002"}}]);
+    assert_eq!(data, json!({"group": {"users": {"edges": edges}}}));
+    let assign = r#"mutation {
+  addUsersToTraining(
+    trainingRef: "safety-2024"
+    userRefs: ["EMP-001", "EMP-002", "..."]
+    sendInvites: true
+    role: PARTICIPANT
+  ) {
+    addedRefs
+    alreadyAddedRefs
+    failedRefs
+  }
+}"#;
+    let answer = json!({"addedRefs": ["EMP-001", "EMP-002"], "alreadyAddedRefs": [], "failedRefs": ["..."]});
+    assert_eq!(pluvo.data(assign).await, json!({"addUsersToTraining": answer}));
+    assert_eq!(pluvo.look("stats").await["mails"], 2);
+}
+
+#[tokio::test]
+async fn recipe_6_find_inactive_users() {
+    let pluvo = Pluvo::start().await;
+    let query = "query InactiveUsers($before: DateTime!, $cursor: String) {
+  paginatedUsers(
+    archived: false
+    lastLogin_Lt: $before
+    first: 50
+    after: $cursor
+  ) {
+    edges {
+      node {
+        id
+        ref
+        name
+        email
+        lastLogin
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+    count
+  }
+}";
+    let data = pluvo.data_with(query, json!({"before": "2024-04-01T00:00:00Z"})).await;
+    let page = &data["paginatedUsers"];
+    assert_eq!(
+        (&page["count"], &page["pageInfo"]["hasNextPage"]),
+        (&json!(1), &json!(false))
+    );
+    assert_eq!(page["edges"][0]["node"]["lastLogin"], "2024-03-01T00:00:00+00:00");
+}
