@@ -572,7 +572,9 @@ impl Mirror {
     }
 
     fn user_changed(&mut self, change: Option<Change<User>>) {
-        let Some(Change { before, after, .. }) = change else { return };
+        let Some(Change { before, after, .. }) = change else {
+            return;
+        };
         for role in [GroupRole::Participant, GroupRole::Manager] {
             for (user, add) in [(&before, false), (&after, true)] {
                 let Some(user) = user else { continue };
