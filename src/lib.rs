@@ -13,6 +13,7 @@
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
 pub mod api;
+pub mod cli;
 pub mod organization;
 pub mod plan;
 pub mod pluvo;
