@@ -190,7 +190,7 @@ impl<'a> Work<'a> {
 
     fn take(&mut self, key: &ResourceKey, decision: Decision) {
         if let Some(outlook) = self.outlooks.get_mut(key) {
-            outlook.add(&decision);
+            outlook.add(&decision, decision.calls.len());
         }
         self.last.insert(key.clone(), decision);
     }

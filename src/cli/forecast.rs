@@ -1,13 +1,16 @@
 //! What would happen: every resource is planned, what would be sent is carried out in memory, and everything is planned
 //! again, until nothing is left to send.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
 use crate::{
     api::Mode,
-    plan::{Action, Call, Decision, Difference, ResourceKey, Verdict, prediction::Prediction, resource},
+    plan::{
+        Action, Call, Decision, Difference, ResourceKey, Verdict, call::SUBJECTS_PER_CALL, prediction::Prediction,
+        resource,
+    },
 };
 
 use super::{
@@ -66,22 +69,23 @@ fn attempt(session: &Session, workspace: &Workspace, operations_per_request: usi
     let (mut hold_is_over, mut requests) = (false, 0);
     for _ in 0..ROUNDS {
         let decisions = decide(session, workspace, &prediction, hold_is_over)?;
-        let calls: Vec<_> = decisions
+        // As the operator does: of each resource the first call is sent, and then it is planned anew.
+        let heads: Vec<_> = decisions
             .iter()
-            .flat_map(|(key, decision)| decision.calls.iter().map(move |call| (*key, call.clone())))
+            .filter_map(|(key, decision)| Some((*key, decision.calls.first()?.clone())))
             .collect();
         let held = decisions.values().any(|decision| decision.holds);
-        requests += documents(decisions.values(), operations_per_request);
+        requests += documents(heads.iter().map(|(_, call)| call), operations_per_request);
         for (resource, outlook) in workspace.resources.iter().zip(&mut outlooks) {
             if let Some(decision) = decisions.get(&resource.key) {
-                outlook.add(decision);
+                outlook.add(decision, 1);
             }
         }
-        if calls.is_empty() && (hold_is_over || !held) {
+        if heads.is_empty() && (hold_is_over || !held) {
             break;
         }
-        hold_is_over = calls.is_empty();
-        for (key, call) in calls {
+        hold_is_over = heads.is_empty();
+        for (key, call) in heads {
             session.observe(key, |view| prediction.carry_out(&call, view));
         }
     }
@@ -112,29 +116,21 @@ fn decide<'a>(
     known.then_some(decisions)
 }
 
-/// About how many documents it takes to send the calls of one round: those of one resource follow one another, those
-/// of different resources travel together, memberships of one place as one, and mail alone.
-fn documents<'a>(decisions: impl Iterator<Item = &'a Decision>, operations_per_request: usize) -> usize {
-    let (mut steps, mut mails) = (HashMap::<usize, BTreeSet<String>>::new(), 0);
-    for (resource, decision) in decisions.enumerate() {
-        for (step, call) in decision.calls.iter().enumerate() {
-            let operations = call.action.mutations().len();
-            if !call.mails.is_empty() {
-                mails += operations;
-                continue;
-            }
-            let names = (0..operations).map(|index| match &call.action {
-                Action::Subjects { place, change, .. } => format!("{place:?} {change:?} {index}"),
-                Action::Mutate(_) => format!("{resource} {index}"),
-            });
-            steps.entry(step).or_default().extend(names);
+/// About how many documents it takes to send the calls of one round: memberships of one place travel as one, and mail
+/// travels alone.
+fn documents<'a>(calls: impl Iterator<Item = &'a Call>, operations_per_request: usize) -> usize {
+    let (mut single, mut mails, mut places) = (0, 0, BTreeMap::<_, usize>::new());
+    for call in calls {
+        match &call.action {
+            _ if !call.mails.is_empty() => mails += call.action.mutations().len(),
+            Action::Mutate(_) => single += 1,
+            Action::Subjects {
+                place, change, users, ..
+            } => *places.entry((place, change)).or_default() += users.len(),
         }
     }
-    let documents: usize = steps
-        .values()
-        .map(|operations| operations.len().div_ceil(operations_per_request.max(1)))
-        .sum();
-    documents + mails
+    let memberships: usize = places.values().map(|users| users.div_ceil(SUBJECTS_PER_CALL)).sum();
+    (single + memberships).div_ceil(operations_per_request.max(1)) + mails
 }
 
 impl Outlook {
@@ -151,14 +147,14 @@ impl Outlook {
         }
     }
 
-    /// Takes in what one round decided. A path that was to be written is not told twice.
-    pub fn add(&mut self, decision: &Decision) {
+    /// Takes in what one round decided, of its calls the first `calls`. Nothing is told twice.
+    pub fn add(&mut self, decision: &Decision, calls: usize) {
         for difference in decision.changes.iter().chain(&decision.drift) {
             if !self.differences.iter().any(|known| known.path == difference.path) {
                 self.differences.push(difference.clone());
             }
         }
-        for call in &decision.calls {
+        for call in decision.calls.iter().take(calls) {
             if !self.calls.contains(call) {
                 self.calls.push(call.clone());
             }

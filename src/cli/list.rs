@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Map, Value, json};
@@ -76,9 +76,7 @@ pub async fn run(args: &ListArgs) -> Result<ExitCode> {
     let manifests = Manifests::load(&args.files, "default")?;
     let target = args.target.resolve(&manifests)?;
     let client = target.client(&manifests)?;
-    let listing = list(&client, args.what, args.show_personal_data)
-        .await
-        .with_context(|| target.endpoint.to_string())?;
+    let listing = list(&client, args.what, args.show_personal_data).await?;
     print(&match args.output {
         Format::Human => listing.to_table(),
         Format::Json => output::json(&listing.to_objects())?,
@@ -118,11 +116,8 @@ async fn list(client: &Client, what: What, show_personal_data: bool) -> Result<L
         What::CustomFields => {
             let mut rows = Vec::new();
             for (of, name) in [(ContentType::User, "user"), (ContentType::Group, "group")] {
-                let answers = client.query(&[Query::CustomFields(of)]).await?;
-                for answer in answers {
-                    if let QueryAnswer::CustomFields(fields) = answer? {
-                        rows.extend(fields.iter().map(|field| field_row(field, name)));
-                    }
+                if let QueryAnswer::CustomFields(fields) = ask(client, Query::CustomFields(of)).await? {
+                    rows.extend(fields.iter().map(|field| field_row(field, name)));
                 }
             }
             Ok(Listing {
@@ -133,8 +128,18 @@ async fn list(client: &Client, what: What, show_personal_data: bool) -> Result<L
     }
 }
 
+/// The answer to one question.
+async fn ask(client: &Client, query: Query) -> Result<QueryAnswer> {
+    let answers = match client.query(&[query]).await {
+        Ok(answers) => answers,
+        // Not as a cause: its own causes stand in its message.
+        Err(error) => bail!("{}: {error}", client.endpoint()),
+    };
+    Ok(answers.into_iter().next().context("Pluvo answered nothing")??)
+}
+
 /// All pages of a list.
-pub async fn all<T>(
+async fn all<T>(
     client: &Client,
     query: impl Fn(PageRequest) -> Query,
     page: impl Fn(QueryAnswer) -> Option<Page<T>>,
@@ -142,8 +147,7 @@ pub async fn all<T>(
     let mut rows = Vec::new();
     let mut request = PageRequest::default();
     loop {
-        let answers = client.query(&[query(request.clone())]).await?;
-        let answer = answers.into_iter().next().context("Pluvo answered nothing")??;
+        let answer = ask(client, query(request.clone())).await?;
         let page = page(answer).context("Pluvo answered something else than a page")?;
         rows.extend(page.rows);
         // A cursor that does not move on would be read for ever.
@@ -154,7 +158,7 @@ pub async fn all<T>(
     }
 }
 
-pub fn user_page(answer: QueryAnswer) -> Option<Page<User>> {
+fn user_page(answer: QueryAnswer) -> Option<Page<User>> {
     if let QueryAnswer::Users(page) = answer {
         Some(page)
     } else {
@@ -162,7 +166,7 @@ pub fn user_page(answer: QueryAnswer) -> Option<Page<User>> {
     }
 }
 
-pub fn group_page(answer: QueryAnswer) -> Option<Page<Group>> {
+fn group_page(answer: QueryAnswer) -> Option<Page<Group>> {
     if let QueryAnswer::Groups(page) = answer {
         Some(page)
     } else {
@@ -170,7 +174,7 @@ pub fn group_page(answer: QueryAnswer) -> Option<Page<Group>> {
     }
 }
 
-pub fn training_page(answer: QueryAnswer) -> Option<Page<Training>> {
+fn training_page(answer: QueryAnswer) -> Option<Page<Training>> {
     if let QueryAnswer::Trainings(page) = answer {
         Some(page)
     } else {

@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     time::{Instant, sleep, sleep_until, timeout},
@@ -118,7 +118,8 @@ impl Session {
     fn check_health(&self) -> Result<()> {
         let health = self.organization.health();
         match health.failure {
-            Some(error) if !error.is_retryable() || !health.reached => Err(error).with_context(|| self.name.clone()),
+            // Not as a cause: its own causes stand in its message.
+            Some(error) if !error.is_retryable() || !health.reached => bail!("{}: {error}", self.name),
             _ => Ok(()),
         }
     }
@@ -127,7 +128,7 @@ impl Session {
     pub fn too_late(&self) -> Result<()> {
         let allowed = self.allowed.as_secs();
         match self.organization.health().failure {
-            Some(error) => Err(error).with_context(|| format!("{} could not be read within {allowed} s", self.name)),
+            Some(error) => bail!("{} could not be read within {allowed} s: {error}", self.name),
             None => bail!(
                 "{} could not be read completely within {allowed} s; allow more with --timeout",
                 self.name
