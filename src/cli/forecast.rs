@@ -8,8 +8,8 @@ use anyhow::Result;
 use crate::{
     api::Mode,
     plan::{
-        Action, Call, Decision, Difference, ResourceKey, Verdict, call::SUBJECTS_PER_CALL, prediction::Prediction,
-        resource,
+        Action, Call, Decision, Difference, Finalizer, ResourceKey, Verdict, call::SUBJECTS_PER_CALL,
+        prediction::Prediction, resource,
     },
 };
 
@@ -43,6 +43,8 @@ pub struct Outlook {
     pub verdict: Verdict,
     /// What a deletion would wait for.
     pub deletion_blocked: Option<String>,
+    /// Whether a deletion has nothing left to wait for.
+    pub released: bool,
 }
 
 /// Waits until everything is known that the plans need, and returns them.
@@ -144,6 +146,7 @@ impl Outlook {
             mode: workspace.registry.mode(&resource.object),
             verdict: verdict.unwrap_or_else(|| Verdict::done(crate::api::Reason::InSync, "")),
             deletion_blocked: None,
+            released: false,
         }
     }
 
@@ -165,5 +168,6 @@ impl Outlook {
         }
         self.verdict = decision.verdict.clone();
         self.deletion_blocked.clone_from(&decision.deletion_blocked);
+        self.released = decision.finalizer == Finalizer::Release;
     }
 }

@@ -112,6 +112,15 @@ fn resource(entry: &Entry, out: &mut String) {
 
 /// What happens to whom, after the verb.
 pub fn headline(entry: &Entry) -> String {
+    let what = who(entry);
+    if entry.deleted {
+        format!("{what}: its manifest is gone")
+    } else {
+        what
+    }
+}
+
+fn who(entry: &Entry) -> String {
     let count = |kind| {
         let of_kind = entry.differences.iter().filter(|differs| differs.kind == kind);
         of_kind.filter(|differs| differs.path.starts_with("users[")).count()
@@ -218,8 +227,8 @@ fn phrase(verb: Verb) -> &'static str {
         Verb::Create => "create",
         Verb::Adopt => "adopt",
         Verb::Change => "change",
-        Verb::Add => "add members to",
-        Verb::Remove => "remove members from",
+        Verb::Add => "get members",
+        Verb::Remove => "lose members",
         Verb::Archive => "archive",
         Verb::Restore => "restore",
         Verb::Delete => "delete",

@@ -119,6 +119,8 @@ pub struct Entry {
     pub source: String,
     /// What it is about, such as `user EMP-1`.
     pub subject: String,
+    /// Whether its manifest is gone since `--base`.
+    pub deleted: bool,
     /// What would happen.
     pub verb: Verb,
     /// The mode in effect.
@@ -260,6 +262,7 @@ impl Entry {
             name: resource.key.name.to_string(),
             source: resource.origin.to_string(),
             subject: resource.subject(),
+            deleted: deleting,
             verb: verb(outlook, deleting, after.state),
             mode: outlook.mode,
             differences: outlook
@@ -311,14 +314,15 @@ impl After {
             Reason::DriftReported => "Differs".to_owned(),
             reason => reason.to_string(),
         };
-        Self {
-            state,
-            reason,
-            message: outlook
-                .deletion_blocked
-                .clone()
-                .unwrap_or_else(|| verdict.message.clone()),
-        }
+        let message = match &outlook.deletion_blocked {
+            Some(blocked) => blocked.clone(),
+            // A resource that ends hands over to those that go on, and waits for them to note it down.
+            None if deleting && outlook.calls.is_empty() && !outlook.released => {
+                "nobody leaves: other resources declare them".to_owned()
+            }
+            None => verdict.message.clone(),
+        };
+        Self { state, reason, message }
     }
 }
 
