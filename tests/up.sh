@@ -2,7 +2,7 @@
 # `up` leaves a cluster, a sandbox and an operator running, with examples/00-connection applied; `down` ends them.
 #
 #   UP_INTERVAL   how often the connection reads Pluvo completely, such as 10s (default: what the example says)
-#   UP_SEED       what the sandbox starts with (default: examples/seed.yaml)
+#   UP_SEED       what the sandbox starts with (default: examples/sandbox.seed)
 #   OPERATOR      the operator's binary (default: target/debug/pluvo-operator)
 #
 # target/up/env is a shell file that says how to reach them; logs are in target/up/.
@@ -95,7 +95,7 @@ up() {
 }
 
 start_sandbox() {
-  local seed=${UP_SEED:-examples/seed.yaml}
+  local seed=${UP_SEED:-examples/sandbox.seed}
   cp "$seed" "$up/seed.yaml"
   # The sandbox's own default, which the examples' Secret names, goes once a client is added.
   if ! grep -q '^clients:' "$seed"; then

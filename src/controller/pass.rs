@@ -15,7 +15,7 @@ use crate::{
         Reason, Status, annotations,
         reason::{Progress, condition},
     },
-    organization::{Organization, state::Moment},
+    organization::{Organization, hold::Hold, state::Moment},
     plan::{
         Decision, Finalizer, Object, ResourceKey, Verdict,
         registry::{Declarable, key_of},
@@ -29,7 +29,7 @@ use super::{
     context::Context,
     error::PassError,
     events, finalizer,
-    memory::{Hold, Memory},
+    memory::Memory,
     status,
 };
 

@@ -6,6 +6,7 @@
 mod batch;
 mod driver;
 pub mod health;
+pub mod hold;
 mod mirror;
 mod outcome;
 mod queue;
@@ -66,6 +67,20 @@ impl Organization {
     /// Starts to read and write an organization. The first sweep is due at `first_sweep`; `wakes` is told whom to wake.
     #[must_use]
     pub fn start(client: Client, settings: Settings, first_sweep: Instant, wakes: UnboundedSender<Wake>) -> Self {
+        let organization = Self::start_reading(client, settings, first_sweep, wakes);
+        let writing = tokio::spawn(driver::write(organization.shared.clone()));
+        organization.tasks.lock().push(writing);
+        organization
+    }
+
+    /// Starts to read an organization. Nothing is ever written: nobody is there who would send what is submitted.
+    #[must_use]
+    pub fn start_reading(
+        client: Client,
+        settings: Settings,
+        first_sweep: Instant,
+        wakes: UnboundedSender<Wake>,
+    ) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(settings, first_sweep)),
             client,
@@ -74,13 +89,10 @@ impl Organization {
             stopping: tokio::sync::watch::Sender::new(false),
             wakes,
         });
-        let tasks = vec![
-            tokio::spawn(driver::read(shared.clone())),
-            tokio::spawn(driver::write(shared.clone())),
-        ];
+        let reading = tokio::spawn(driver::read(shared.clone()));
         Self {
             shared,
-            tasks: Mutex::new(tasks),
+            tasks: Mutex::new(vec![reading]),
         }
     }
 
@@ -132,6 +144,12 @@ impl Organization {
         health.token_expires_at = self.shared.client.token().map(|token| token.expires_at);
         health.unsupported = self.shared.client.unsupported().names().collect();
         health
+    }
+
+    /// Whether nothing waits to be written or is being written.
+    #[must_use]
+    pub fn is_queue_empty(&self) -> bool {
+        self.shared.state.lock().queue.is_empty()
     }
 
     /// Whether nothing is queued, under way or wanted.
