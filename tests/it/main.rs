@@ -17,6 +17,7 @@ mod crash;
 mod crds;
 mod credentials;
 mod drift;
+mod examples;
 mod first_sync;
 mod harness;
 mod lifecycle;
