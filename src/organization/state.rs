@@ -140,7 +140,9 @@ impl State {
     /// be read for its sake.
     pub fn register(&mut self, resource: &ResourceKey, read: ReadKeys, wants_reads: bool, now: Instant) {
         self.readers.register(resource, &read);
-        if let Some(outcomes) = self.outcomes.get_mut(resource) {
+        // Who met something unknown has not asked about everything: what was refused stays so until it is known again.
+        let saw_everything = read.unknown.is_empty();
+        if let Some(outcomes) = self.outcomes.get_mut(resource).filter(|_| saw_everything) {
             outcomes.retain(|fingerprint, _| read.fingerprints.contains(fingerprint));
             if outcomes.is_empty() {
                 self.outcomes.remove(resource);
