@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     api::{Kind, Reason, reason::Progress},
-    plan::{Action, Call, Decision, ResourceKey, prediction::Prediction, resource},
+    plan::{Action, Call, Decision, ResourceKey, Verdict, prediction::Prediction, resource},
     pluvo::request::MembershipChange,
 };
 
@@ -173,14 +173,12 @@ impl<'a> Work<'a> {
                 let decision = resource::plan(&resource.object, &self.workspace.registry, &seen, hold_is_over);
                 (decision, seen.met_unknown())
             });
-            let asked = decision.calls.len();
-            decision.calls.retain(|call| !removes(call));
-            let only_removals = asked > 0 && decision.calls.is_empty();
+            keep_members(&mut decision);
             if decision.holds {
                 let since = *self.held_since.entry(key.clone()).or_insert_with(Instant::now);
                 wake_at = Some(wake_at.map_or(since + HOLD, |at: Instant| at.min(since + HOLD)));
             }
-            let pending = decision.verdict.reason == Reason::Pending && !only_removals;
+            let pending = decision.verdict.reason == Reason::Pending;
             working |= unknown || pending || decision.holds || !decision.calls.is_empty();
             self.writer.submit(key, decision.calls.clone());
             self.take(key, decision);
@@ -211,7 +209,16 @@ impl<'a> Work<'a> {
     }
 }
 
-/// An apply has no memory, so that it cannot know whom it may remove.
+/// An apply has no memory, so that it cannot know whom it may remove: everybody stays.
+fn keep_members(decision: &mut Decision) {
+    let asked = decision.calls.len();
+    decision.calls.retain(|call| !removes(call));
+    if decision.calls.is_empty() && asked > 0 {
+        let message = "members whom nobody declares stay: apply removes nobody, the operator does";
+        decision.verdict = Verdict::done(Reason::DriftReported, message);
+    }
+}
+
 fn removes(call: &Call) -> bool {
     matches!(
         call.action,

@@ -105,7 +105,7 @@ fn resource(entry: &Entry, out: &mut String) {
     if !entry.mails.is_empty() {
         let _ = writeln!(out, "              mail to {}", few(&entry.mails));
     }
-    if entry.after.state != State::Done || matches!(entry.verb, Verb::Orphan | Verb::Suspend) {
+    if entry.has_more_to_say() {
         let _ = writeln!(out, "              {}", left(entry));
     }
 }
