@@ -8,14 +8,17 @@
 //! | [`pluvo`] | what Pluvo says: operations, token, transport, errors | nothing |
 //! | [`plan`] | pure: desired and observed in, changes and drift out | `api`, `pluvo` |
 //! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `pluvo`, `plan` |
-//! | `controller` | kube-rs: watches, passes, status | all above |
-//! | `cli` | the commands | all above |
+//! | [`controller`] | kube-rs: watches, passes, status | all above |
+//! | [`telemetry`] | metrics, health, logs | `api` |
+//! | [`cli`] | the commands | all above |
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
 pub mod api;
 pub mod cli;
+pub mod controller;
 pub mod organization;
 pub mod plan;
 pub mod pluvo;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod telemetry;

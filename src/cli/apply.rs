@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     api::{Kind, Reason, reason::Progress},
+    organization::hold::Hold,
     plan::{Action, Call, Decision, ResourceKey, Verdict, prediction::Prediction, resource},
     pluvo::request::MembershipChange,
 };
@@ -23,9 +24,6 @@ use super::{
     target::TargetArgs,
     workspace::Workspace,
 };
-
-/// How long members who could be added wait for those who are being created.
-const HOLD: Duration = Duration::from_secs(5);
 
 /// Makes Pluvo match, once and without a cluster.
 ///
@@ -126,7 +124,7 @@ struct Work<'a> {
     /// What was asked for so far, and how each resource stands.
     outlooks: HashMap<ResourceKey, Outlook>,
     last: HashMap<ResourceKey, Decision>,
-    held_since: HashMap<ResourceKey, Instant>,
+    holds: HashMap<ResourceKey, Hold>,
 }
 
 impl<'a> Work<'a> {
@@ -141,7 +139,7 @@ impl<'a> Work<'a> {
                 .map(|resource| (resource.key.clone(), nothing(resource)))
                 .collect(),
             last: HashMap::new(),
-            held_since: HashMap::new(),
+            holds: HashMap::new(),
         }
     }
 
@@ -166,21 +164,25 @@ impl<'a> Work<'a> {
             .filter(|resource| resource.blocked.is_none())
         {
             let key = &resource.key;
-            let hold_is_over = self.held_since.get(key).is_some_and(|since| since.elapsed() >= HOLD);
+            let hold = self.holds.get(key).copied();
+            let hold_is_over = hold.is_some_and(|hold| hold.ends() <= Instant::now());
             let nothing_predicted = Prediction::default();
-            let (mut decision, unknown) = self.writer.session.observe(key, |view| {
+            let (mut decision, unknown, as_of) = self.writer.session.observe(key, |view| {
                 let seen = nothing_predicted.over(view);
                 let decision = resource::plan(&resource.object, &self.workspace.registry, &seen, hold_is_over);
-                (decision, seen.met_unknown())
+                (decision, seen.met_unknown(), view.moment())
             });
             keep_members(&mut decision);
-            if decision.holds {
-                let since = *self.held_since.entry(key.clone()).or_insert_with(Instant::now);
-                wake_at = Some(wake_at.map_or(since + HOLD, |at: Instant| at.min(since + HOLD)));
+            let hold = Hold::next(hold, decision.awaited, Instant::now());
+            if let Some(hold) = hold {
+                self.holds.insert(key.clone(), hold);
+                wake_at = Some(wake_at.map_or(hold.ends(), |at: Instant| at.min(hold.ends())));
+            } else {
+                self.holds.remove(key);
             }
             let pending = decision.verdict.reason == Reason::Pending;
-            working |= unknown || pending || decision.holds || !decision.calls.is_empty();
-            self.writer.submit(key, decision.calls.clone());
+            working |= unknown || pending || hold.is_some() || !decision.calls.is_empty();
+            self.writer.submit(key, decision.calls.clone(), as_of);
             self.take(key, decision);
         }
         if working { Pass::Working(wake_at) } else { Pass::Settled }

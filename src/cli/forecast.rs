@@ -76,7 +76,7 @@ fn attempt(session: &Session, workspace: &Workspace, operations_per_request: usi
             .iter()
             .filter_map(|(key, decision)| Some((*key, decision.calls.first()?.clone())))
             .collect();
-        let held = decisions.values().any(|decision| decision.holds);
+        let held = decisions.values().any(|decision| decision.awaited > 0);
         requests += documents(heads.iter().map(|(_, call)| call), operations_per_request);
         for (resource, outlook) in workspace.resources.iter().zip(&mut outlooks) {
             if let Some(decision) = decisions.get(&resource.key) {

@@ -59,7 +59,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
         log_errors();
     }
     match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => run::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::Plan(args) => plan::run(&args).await,
         Command::Apply(args) => apply::run(&args).await,
         Command::List(args) => list::run(&args).await,

@@ -1,43 +1,97 @@
 //! `run`: the operator itself.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use anyhow::Context;
+use clap::Args;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 
-/// Runs the operator: watches the resources of the cluster and makes Pluvo match.
+use crate::{
+    controller::{self, Options},
+    pluvo::endpoint::{AllowedHosts, Endpoint},
+    telemetry::{
+        Metrics,
+        logs::{self, Format},
+        server,
+    },
+};
+
+/// Runs the operator against the cluster of the kubeconfig, or of the Pod's ServiceAccount.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// Address of a pluvo-sandbox that stands in for Pluvo: every organization is served from there.
+    /// Serves every organization from this sandbox instead of from Pluvo.
     #[arg(long, value_name = "URL")]
-    pub sandbox: Option<String>,
-    /// Hosts besides *.pluvo.com that the endpoint of a PluvoConnection may lead to, as host or host:port.
-    #[arg(long, value_name = "HOST,...", env = "PLUVO_ALLOWED_HOSTS", value_delimiter = ',')]
-    pub allowed_hosts: Vec<String>,
-    /// Where health and metrics are served.
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
-    pub metrics_address: SocketAddr,
-    /// How log lines look.
-    #[arg(long, value_enum, default_value_t = LogFormat::Json)]
-    pub log_format: LogFormat,
-    /// What is logged: a level, or directives such as pluvo_operator=debug,kube=info.
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
-    pub log_level: String,
-    /// How many resources are looked at at a time.
-    #[arg(long, value_name = "COUNT", default_value_t = 16)]
-    pub concurrency: u16,
+    sandbox: Option<String>,
+    /// Hosts besides *.pluvo.com that a PluvoConnection may name as its endpoint.
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', env = "PLUVO_ALLOWED_HOSTS")]
+    allowed_hosts: Vec<String>,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// error, warn, info, debug or trace; or filters such as `info,pluvo_operator::organization=debug`.
+    #[arg(long, default_value = "info")]
+    log_level: String,
+    /// How a log line looks.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+    /// Resources of one kind that are looked at at the same time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
 }
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
+/// Runs until SIGTERM or SIGINT; a second one ends the process at once.
+///
+/// # Errors
+///
+/// The arguments, the address, the kubeconfig or the installed definitions cannot be used.
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    logs::start(args.log_format, &args.log_level).with_context(|| format!("--log-level {}", args.log_level))?;
+    let options = Options {
+        sandbox: args
+            .sandbox
+            .as_deref()
+            .map(Endpoint::parse)
+            .transpose()
+            .context("--sandbox")?,
+        allowed_hosts: AllowedHosts::new(&args.allowed_hosts)
+            .map_err(anyhow::Error::msg)
+            .context("--allowed-hosts")?,
+        concurrency: args.concurrency,
+    };
+    let client = kube::Client::try_default()
+        .await
+        .context("there is no cluster to talk to")?;
+    let metrics = Arc::new(Metrics::default());
+    let (ready, readiness) = watch::channel(false);
+    let (stop, stopping) = watch::channel(false);
+    let listener = server::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
+    let mut stopped = stopping.clone();
+    let serving = tokio::spawn(server::serve(listener, metrics.clone(), readiness, async move {
+        // The sender lives until the process ends.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }));
+    on_signal(stop)?;
+    controller::run(client, options, metrics, ready, stopping).await?;
+    serving.abort();
+    tracing::info!("stopped");
+    Ok(())
 }
 
-/// Runs until it is told to stop.
-pub fn run(_args: &RunArgs) -> Result<ExitCode> {
-    bail!("this build has no controller yet; plan and apply work without one")
+fn on_signal(stop: watch::Sender<bool>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        stop.send_replace(true);
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::warn!("a second signal: ending at once");
+        std::process::exit(130);
+    });
+    Ok(())
 }

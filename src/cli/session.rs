@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    organization::{Organization, Wake, settings::Settings, view::View},
+    organization::{Organization, Wake, settings::Settings, state::Moment, view::View},
     plan::{Call, ResourceKey},
     pluvo::{Traffic, client::Client},
 };
@@ -164,8 +164,9 @@ impl Writer {
     }
 
     /// Replaces everything of a resource that was not sent.
-    pub fn submit(&self, resource: &ResourceKey, calls: Vec<Call>) {
-        self.session.organization.submit(resource, calls);
+    pub fn submit(&self, resource: &ResourceKey, calls: Vec<Call>, as_of: Moment) {
+        // If it is not taken, something changed meanwhile, and the next round decides anew.
+        self.session.organization.submit(resource, calls, as_of);
     }
 
     /// Whether nothing waits to be sent or is under way.

@@ -6,6 +6,7 @@
 mod batch;
 mod driver;
 pub mod health;
+pub mod hold;
 mod mirror;
 mod outcome;
 mod queue;
@@ -33,7 +34,7 @@ use crate::{
 
 use health::Health;
 use settings::Settings;
-use state::State;
+use state::{Moment, State};
 use view::View;
 
 /// Something changed that concerns somebody.
@@ -109,10 +110,12 @@ impl Organization {
         result
     }
 
-    /// Replaces everything of a resource that was not sent.
-    pub fn submit(&self, resource: &ResourceKey, calls: Vec<Call>) {
-        self.shared.state.lock().submit(resource, calls, Instant::now());
+    /// Replaces everything of a resource that was not sent, unless something that it read has changed since `as_of`:
+    /// then it was woken and decides anew. Returns whether it was taken.
+    pub fn submit(&self, resource: &ResourceKey, calls: Vec<Call>, as_of: Moment) -> bool {
+        let taken = self.shared.state.lock().submit(resource, calls, as_of, Instant::now());
         self.shared.writing.notify_one();
+        taken
     }
 
     /// A resource is gone.

@@ -197,7 +197,8 @@ impl Queue {
 fn without(mut call: Call, others: &[Call]) -> Option<Call> {
     for other in others {
         match (&mut call.action, &other.action) {
-            (Action::Mutate(mine), Action::Mutate(theirs)) if mine == theirs => return None,
+            // The same values, by whichever key the object is named.
+            (Action::Mutate(_), Action::Mutate(_)) if call.writes == other.writes => return None,
             (
                 Action::Subjects {
                     place, change, users, ..

@@ -1,6 +1,9 @@
 //! Users in one training.
 
-use crate::{api::TrainingAssignmentSpec, pluvo::model::Id};
+use crate::{
+    api::{Kind, TrainingAssignmentSpec},
+    pluvo::model::Id,
+};
 
 use super::{
     Decision, Observed, Subject,
@@ -28,11 +31,11 @@ pub fn plan(
         Lookup::Absent if deleting => return Decision::release("the training does not exist"),
         Lookup::Absent => {
             let near = observed.near_matches(&Key::TrainingRef(name.into()));
-            return subjects::missing_place("training", name, &near);
+            return subjects::missing_place("training", name, &near, false);
         }
         Lookup::Found(training) => training,
     };
-    if !deleting && let Some(missing) = missing_group(spec, observed) {
+    if !deleting && let Some(missing) = missing_group(spec, scope, observed) {
         return missing;
     }
     let claims = scope.claims(&spec.training, training.reference.as_deref(), &training.id);
@@ -45,7 +48,7 @@ pub fn plan(
         mail: spec.send_invites,
         unknown_claims: scope.registry.has_unknown_claims(),
         is_excluded: &|reference| scope.is_excluded(reference),
-        is_declared_user: &|reference| scope.is_declared_user(reference),
+        is_declared_user: &|reference| scope.is_declared(Kind::User, reference),
     };
     if deleting {
         subjects::plan_deletion(&target, subject, observed)
@@ -55,12 +58,17 @@ pub fn plan(
 }
 
 /// A group that does not exist selects nobody: nothing is decided before it does.
-fn missing_group(spec: &TrainingAssignmentSpec, observed: &impl Observed) -> Option<Decision> {
+fn missing_group(spec: &TrainingAssignmentSpec, scope: &Scope<'_>, observed: &impl Observed) -> Option<Decision> {
     let missing = spec
         .groups
         .iter()
         .flatten()
         .find(|group| matches!(observed.group_by_ref(group), Lookup::Absent))?;
     let near = observed.near_matches(&Key::GroupRef(missing.as_str().into()));
-    Some(subjects::missing_place("group", missing, &near))
+    Some(subjects::missing_place(
+        "group",
+        missing,
+        &near,
+        scope.is_declared(Kind::Group, missing),
+    ))
 }

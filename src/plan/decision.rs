@@ -191,8 +191,8 @@ pub struct Decision {
     pub finalizer: Finalizer,
     /// What the deletion waits for, where it waits.
     pub deletion_blocked: Option<String>,
-    /// Somebody whose resource is being created is missing; those who can be added wait for them.
-    pub holds: bool,
+    /// How many declared users are being created: those who can be added wait for them.
+    pub awaited: usize,
 }
 
 impl Decision {
@@ -212,7 +212,7 @@ impl Decision {
             waiting: Vec::new(),
             finalizer: Finalizer::Keep,
             deletion_blocked: None,
-            holds: false,
+            awaited: 0,
         }
     }
 
@@ -239,9 +239,11 @@ impl Decision {
     }
 
     /// Whether the status must be written before the calls are submitted, given the one that stands: drift that is
-    /// being corrected, subjects that are about to be added, mails that are about to be sent.
+    /// being corrected, subjects that are about to be added, mails that are about to be sent, the ref that an account
+    /// had before it is adopted.
     #[must_use]
     pub fn status_precedes_calls(&self, status: Option<&Status>) -> bool {
+        let adopts = self.identity.adopted.is_some() && status.and_then(|status| status.adopted) != Some(true);
         let lists_change = self.subjects.as_ref().is_some_and(|subjects| {
             let written = |list: fn(&Status) -> &Vec<String>| status.map(list).map(Vec::as_slice).unwrap_or_default();
             subjects.inventory != written(|status| &status.inventory)
@@ -249,6 +251,6 @@ impl Decision {
         });
         let mails_change = status.map(|status| status.mailed.as_slice()).unwrap_or_default() != self.mailed;
         !self.calls.is_empty()
-            && (lists_change || mails_change || self.calls.iter().any(|call| call.cause == Cause::Drift))
+            && (adopts || lists_change || mails_change || self.calls.iter().any(|call| call.cause == Cause::Drift))
     }
 }

@@ -1,7 +1,7 @@
 //! Users in one group.
 
 use crate::{
-    api::{PluvoGroupMembershipSpec, membership::GroupRole},
+    api::{Kind, PluvoGroupMembershipSpec, membership::GroupRole},
     pluvo::{model::Id, request::GroupRole as PluvoGroupRole},
 };
 
@@ -31,7 +31,7 @@ pub fn plan(
         Lookup::Absent if deleting => return Decision::release("the group does not exist"),
         Lookup::Absent => {
             let near = observed.near_matches(&Key::GroupRef(name.into()));
-            return subjects::missing_place("group", name, &near);
+            return subjects::missing_place("group", name, &near, scope.is_declared(Kind::Group, name));
         }
         Lookup::Found(group) => group,
     };
@@ -50,7 +50,7 @@ pub fn plan(
         mail: false,
         unknown_claims: scope.registry.has_unknown_claims(),
         is_excluded: &|reference| scope.is_excluded(reference),
-        is_declared_user: &|reference| scope.is_declared_user(reference),
+        is_declared_user: &|reference| scope.is_declared(Kind::User, reference),
     };
     if deleting {
         subjects::plan_deletion(&target, subject, observed)

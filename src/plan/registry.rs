@@ -132,6 +132,35 @@ impl Object {
     }
 }
 
+/// A managed kind that can stand in the registry.
+pub trait Declarable: Managed {
+    /// As a resource of any kind.
+    fn into_object(self: Arc<Self>) -> Object;
+    /// The resource, if it is of this kind.
+    fn of(object: &Object) -> Option<&Arc<Self>>;
+}
+
+macro_rules! declarable {
+    ($($type:ty => $variant:ident),* $(,)?) => {
+        $(impl Declarable for $type {
+            fn into_object(self: Arc<Self>) -> Object {
+                Object::$variant(self)
+            }
+
+            fn of(object: &Object) -> Option<&Arc<Self>> {
+                if let Object::$variant(object) = object { Some(object) } else { None }
+            }
+        })*
+    };
+}
+
+declarable! {
+    PluvoUser => User,
+    PluvoGroup => Group,
+    PluvoGroupMembership => Membership,
+    TrainingAssignment => Assignment,
+}
+
 /// Names a resource.
 #[must_use]
 pub fn key_of<K: Managed>(object: &K) -> ResourceKey {
@@ -187,6 +216,11 @@ impl Registry {
     #[must_use]
     pub fn get(&self, key: &ResourceKey) -> Option<&Object> {
         self.objects.get(key)
+    }
+
+    /// The names of all resources, those included that cannot be decoded.
+    pub fn keys(&self) -> impl Iterator<Item = &ResourceKey> {
+        self.objects.keys().chain(&self.undecodable)
     }
 
     /// All resources, in no particular order.

@@ -43,10 +43,10 @@ impl Scope<'_> {
         self.registry.is_excluded(self.connection, reference)
     }
 
-    /// Whether a live resource that nothing stands in the way of declares the user.
+    /// Whether a live resource that nothing stands in the way of declares the object of this ref.
     #[must_use]
-    pub fn is_declared_user(&self, reference: &str) -> bool {
-        let owner = self.registry.owner_of(self.connection, Kind::User, reference);
+    pub fn is_declared(&self, kind: Kind, reference: &str) -> bool {
+        let owner = self.registry.owner_of(self.connection, kind, reference);
         owner.is_some_and(|owner| {
             let stalled = owner.status().is_some_and(|status| {
                 status

@@ -132,12 +132,13 @@ pub fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl
     pass.withdraw()
 }
 
-/// The place does not exist in Pluvo (yet).
-pub fn missing_place(kind: &str, name: &str, near: &[String]) -> Decision {
-    object::known(Verdict::reconciling(
-        Reason::DependencyNotReady,
-        super::near(kind, name, near),
-    ))
+/// The place does not exist in Pluvo (yet). `is_declared`: a live resource is about to make it.
+pub fn missing_place(kind: &str, name: &str, near: &[String], is_declared: bool) -> Decision {
+    let verdict = Verdict::reconciling(Reason::DependencyNotReady, super::near(kind, name, near));
+    object::known(Verdict {
+        fleeting: is_declared,
+        ..verdict
+    })
 }
 
 fn refuse(target: &Target<'_>, mine: &Claim) -> Option<Decision> {
@@ -198,7 +199,7 @@ struct Outcomes {
     missing: Vec<String>,
     arriving: i64,
     linked: Vec<String>,
-    holds: bool,
+    awaited: usize,
     waits_for_sibling: i64,
     exclusive_in_sync: bool,
 }
@@ -303,7 +304,7 @@ impl<O: Observed> Pass<'_, O> {
     fn does_not_exist(&mut self, reference: &str) {
         self.out.counts.waiting += 1;
         let declared = (self.target.is_declared_user)(reference);
-        self.out.holds |= declared;
+        self.out.awaited += usize::from(declared);
         // Looking for what resembles a name reads every user: only for those who are named in the message.
         let named = !declared && self.out.missing.len() < SHOWN;
         let near = if named {
@@ -510,7 +511,7 @@ impl<O: Observed> Pass<'_, O> {
 
     fn calls(&mut self) -> Vec<Call> {
         let calls = std::mem::take(&mut self.out.calls).into_iter();
-        let held = self.out.holds && !self.subject.hold_is_over;
+        let held = self.out.awaited > 0 && !self.subject.hold_is_over;
         calls
             .filter(|((step, cause, _), _)| !(held && *step == Step::Add && *cause == Cause::Change))
             .map(|((step, cause, mail), Addressees { users, refs, writes })| {
@@ -563,7 +564,7 @@ impl<O: Observed> Pass<'_, O> {
             );
             return object::known(Verdict::stalled(Reason::TooManySubjects, message));
         }
-        let held = self.out.holds && !self.subject.hold_is_over;
+        let held = self.out.awaited > 0 && !self.subject.hold_is_over;
         let calls = self.calls();
         let verdict = self.verdict(&calls);
         let mut applied = BTreeMap::new();
@@ -615,7 +616,7 @@ impl<O: Observed> Pass<'_, O> {
             subjects: Some(subjects),
             mailed,
             finalizer,
-            holds: held,
+            awaited: if held { out.awaited } else { 0 },
             ..object::known(verdict)
         }
     }
@@ -636,7 +637,7 @@ impl<O: Observed> Pass<'_, O> {
                 format!("{title} waits for {}: {}", out.missing.len(), few(&out.missing)),
             );
             return Verdict {
-                fleeting: out.holds,
+                fleeting: out.awaited == out.missing.len(),
                 ..verdict
             };
         }

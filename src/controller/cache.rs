@@ -1,0 +1,266 @@
+//! One watch per kind. What it brings goes into the registry, which says whose plan may be another one now; a status
+//! wakes nobody.
+
+use std::{borrow::Cow, collections::HashSet, marker::PhantomData, pin::pin, sync::Arc};
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Api, Resource,
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt,
+        reflector::{Store, store::Writer},
+        watcher::{self, Event},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch::Sender;
+
+use crate::{
+    api,
+    plan::{Object, ResourceKey, registry::Declarable},
+};
+
+use super::{context::Context, status};
+
+/// A cheap stand-in for an object in kube's store: passes read the registry.
+#[derive(Debug)]
+pub struct Cached<K>(pub Arc<K>);
+
+impl<K> Clone for Cached<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Resource for Cached<K> {
+    type DynamicType = ();
+    type Scope = K::Scope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        K::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        K::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        K::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        K::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        self.0.meta()
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        Arc::make_mut(&mut self.0).meta_mut()
+    }
+}
+
+/// Where the objects of a watch go.
+pub trait Sink<K>: Send + 'static {
+    /// The version that is known of an object: the one to keep, if it is this one or a newer one.
+    fn known(&self, namespace: &str, name: &str) -> Option<Arc<K>>;
+    /// An object is new or changed.
+    fn set(&self, object: Arc<K>);
+    /// An object is gone.
+    fn remove(&self, namespace: &str, name: &str);
+    /// An object cannot be decoded.
+    fn undecodable(&self, meta: &ObjectMeta, error: &str);
+    /// Everything that there is has been shown.
+    fn completed(&self);
+    /// All objects that are known.
+    fn all(&self) -> Vec<(String, String)>;
+}
+
+/// An empty store.
+pub fn store<C: Resource<DynamicType = ()> + Clone + 'static>() -> (Writer<C>, Store<C>) {
+    let writer = Writer::default();
+    let store = writer.as_reader();
+    (writer, store)
+}
+
+/// Watches a kind for ever. `synced` becomes true when everything that there is has been shown.
+pub async fn watch<K, S>(api: Api<K>, mut writer: Writer<Cached<K>>, sink: S, synced: Sender<bool>)
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
+    S: Sink<K>,
+{
+    let api: Api<DeserializeGuard<K>> = Api::all(api.into_client());
+    let mut events = pin!(watcher::watcher(api, watcher::Config::default()).default_backoff());
+    let mut listed = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => {
+                listed.clear();
+                writer.apply_watcher_event(&Event::Init);
+            }
+            Ok(Event::InitApply(object)) => {
+                listed.insert(name_of(object.meta()));
+                if let Some(object) = take_in(object, &sink) {
+                    writer.apply_watcher_event(&Event::InitApply(Cached(object)));
+                }
+            }
+            Ok(Event::InitDone) => {
+                for (namespace, name) in sink.all() {
+                    if !listed.contains(&(namespace.clone(), name.clone())) {
+                        sink.remove(&namespace, &name);
+                    }
+                }
+                writer.apply_watcher_event(&Event::InitDone);
+                sink.completed();
+                synced.send_replace(true);
+            }
+            Ok(Event::Apply(object)) => {
+                if let Some(object) = take_in(object, &sink) {
+                    writer.apply_watcher_event(&Event::Apply(Cached(object)));
+                }
+            }
+            Ok(Event::Delete(object)) => {
+                let (namespace, name) = name_of(object.meta());
+                sink.remove(&namespace, &name);
+                if let Ok(object) = object.0 {
+                    writer.apply_watcher_event(&Event::Delete(Cached(Arc::new(object))));
+                }
+            }
+            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted"),
+        }
+    }
+}
+
+fn name_of(meta: &ObjectMeta) -> (String, String) {
+    (
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
+}
+
+/// Passes an object on, unless our own last write is newer than what the watch shows.
+fn take_in<K: Resource<DynamicType = ()>, S: Sink<K>>(object: DeserializeGuard<K>, sink: &S) -> Option<Arc<K>> {
+    let (namespace, name) = name_of(object.meta());
+    match object.0 {
+        Ok(mut object) => {
+            if let Some(known) = sink.known(&namespace, &name)
+                && !is_newer(object.meta(), known.meta())
+            {
+                return Some(known);
+            }
+            strip(&mut object);
+            let object = Arc::new(object);
+            sink.set(object.clone());
+            Some(object)
+        }
+        Err(invalid) => {
+            sink.undecodable(&invalid.metadata, &invalid.error);
+            None
+        }
+    }
+}
+
+/// Removes what nobody here reads: it is more than half of an object.
+pub fn strip<K: Resource>(object: &mut K) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.retain(|name, _| name.starts_with(api::annotations::PREFIX));
+    }
+}
+
+/// Whether a version is newer than a known one. Resource versions are numbers that grow; another object of the same
+/// name is newer in any case.
+fn is_newer(version: &ObjectMeta, known: &ObjectMeta) -> bool {
+    let number = |meta: &ObjectMeta| {
+        meta.resource_version
+            .as_deref()
+            .and_then(|version| version.parse::<u64>().ok())
+    };
+    version.uid != known.uid
+        || number(version)
+            .zip(number(known))
+            .is_none_or(|(version, known)| version > known)
+}
+
+/// Takes managed resources into the registry and wakes whose plan may be another one now.
+pub struct ManagedSink<K> {
+    context: Arc<Context>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Declarable> ManagedSink<K> {
+    /// A sink for one kind.
+    pub fn new(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<K: Declarable> Sink<K> for ManagedSink<K> {
+    fn known(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        let registry = self.context.registry.lock();
+        registry
+            .get(&ResourceKey::new(K::KIND, namespace, name))
+            .and_then(K::of)
+            .cloned()
+    }
+
+    fn set(&self, object: Arc<K>) {
+        let woken = self.context.registry.lock().set(object.into_object());
+        self.context.wakes.resources(&woken);
+    }
+
+    fn remove(&self, namespace: &str, name: &str) {
+        let key = ResourceKey::new(K::KIND, namespace, name);
+        self.context.forget(&key);
+    }
+
+    fn undecodable(&self, meta: &ObjectMeta, error: &str) {
+        let (namespace, name) = name_of(meta);
+        tracing::warn!(
+            kind = K::KIND.name(),
+            namespace,
+            name,
+            error,
+            "the object cannot be decoded"
+        );
+        self.context
+            .registry
+            .lock()
+            .set_undecodable(ResourceKey::new(K::KIND, &namespace, &name));
+        status::report_undecodable::<K>(self.context.client.clone(), meta.clone(), error.to_owned());
+    }
+
+    fn completed(&self) {
+        self.context.registry.lock().watch_completed(K::KIND);
+    }
+
+    fn all(&self) -> Vec<(String, String)> {
+        let registry = self.context.registry.lock();
+        registry
+            .keys()
+            .filter(|key| key.kind == K::KIND)
+            .map(|key| (key.namespace.to_string(), key.name.to_string()))
+            .collect()
+    }
+}
+
+/// Takes our own write into the registry, so that the next pass judges from it even if the watch lags behind.
+pub fn written<K: Declarable>(context: &Context, mut object: K) -> Object {
+    strip(&mut object);
+    let object = Arc::new(object).into_object();
+    let mut registry = context.registry.lock();
+    let key = object.key();
+    let known = registry.get(&key);
+    if known.is_some_and(|known| known.meta().uid == object.meta().uid && is_newer(object.meta(), known.meta())) {
+        let woken = registry.set(object.clone());
+        context.wakes.resources(&woken);
+    }
+    object
+}

@@ -1,0 +1,490 @@
+//! One pass over one connection: starts, changes and stops its organization, and reports how well it is known.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use kube::{Api, Resource, ResourceExt, runtime::controller::Action};
+use tokio::time::Instant;
+
+use crate::{
+    api::{
+        Kind, PluvoConnection, PluvoConnectionStatus, Reason, annotations,
+        connection::{LastSweep, ManagedCount, SchemaStatus, Strategy, TokenStatus},
+        reason::{Progress, condition},
+        status::DriftState,
+    },
+    organization::{health::Health, settings::Settings},
+    plan::{ConnectionKey, Verdict, report::transition},
+    pluvo::{
+        client::{Client, ClientConfig},
+        endpoint::Endpoint,
+        error::Error,
+    },
+};
+
+use super::{
+    cache::{self, Cached},
+    context::Context,
+    error::PassError,
+    organizations::Identity,
+    secret::SecretSource,
+    status,
+};
+
+/// A process that starts again and again shall not sweep each time.
+const MIN_PAUSE: Duration = Duration::from_mins(1);
+
+/// Runs one pass.
+pub async fn run(cached: Arc<Cached<PluvoConnection>>, context: Arc<Context>) -> Result<Action, PassError> {
+    context.note_pass();
+    let key = key_of(&cached.0);
+    let Some(connection) = context.registry.lock().connection(&key).cloned() else {
+        return Ok(Action::await_change());
+    };
+    let api = Api::<PluvoConnection>::namespaced(context.client.clone(), &key.namespace);
+    Pass {
+        context: &context,
+        api,
+        key,
+        connection,
+    }
+    .run()
+    .await
+}
+
+fn key_of(connection: &PluvoConnection) -> ConnectionKey {
+    ConnectionKey::new(
+        connection.metadata.namespace.as_deref().unwrap_or_default(),
+        connection.metadata.name.as_deref().unwrap_or_default(),
+    )
+}
+
+/// Whether a connection's status says something about its present spec that resources may refer to.
+pub fn has_spoken(connection: &PluvoConnection) -> bool {
+    connection.status.as_ref().is_some_and(|status| {
+        let stalled = status.conditions.iter().any(|known| known.type_ == condition::STALLED);
+        stalled && status.observed_generation == connection.metadata.generation
+    })
+}
+
+struct Pass<'a> {
+    context: &'a Context,
+    api: Api<PluvoConnection>,
+    key: ConnectionKey,
+    connection: Arc<PluvoConnection>,
+}
+
+impl Pass<'_> {
+    async fn run(mut self) -> Result<Action, PassError> {
+        let endpoint = match self.endpoint() {
+            Ok(endpoint) => endpoint,
+            Err(verdict) => {
+                self.context.organizations.stop(&self.key).await;
+                let action = self.report(&verdict, None, None).await?;
+                self.wake_dependents();
+                return Ok(action);
+            }
+        };
+        let identity = self.identity(&endpoint);
+        let running = self.context.organizations.running(&self.key);
+        if running.as_ref().is_none_or(|(_, known, _)| *known != identity) {
+            if running.is_some() {
+                self.context.organizations.stop(&self.key).await;
+            }
+            return self.start(endpoint, identity).await;
+        }
+        let Some((organization, _, secret)) = running else {
+            return Ok(Action::await_change());
+        };
+        organization.reconfigure(Settings::from(&self.connection.spec));
+        let handled = self.handle_request(&organization);
+        let health = organization.health();
+        let verdict = Self::verdict(&health, secret.problem());
+        self.report(&verdict, Some(&health), handled).await
+    }
+
+    /// Where the organization is, if the operator may go there and no older connection does.
+    fn endpoint(&self) -> Result<Endpoint, Verdict> {
+        let own = own_endpoint(&self.connection).map_err(|message| Verdict::stalled(Reason::InvalidSpec, message))?;
+        let registry = self.context.registry.lock();
+        let age = |connection: &PluvoConnection| {
+            (
+                connection.metadata.creation_timestamp.as_ref().map(|time| time.0),
+                key_of(connection),
+            )
+        };
+        let older = registry
+            .connections()
+            .filter(|(key, _)| **key != self.key)
+            .find(|(_, other)| {
+                age(other) < age(&self.connection)
+                    && own_endpoint(other).is_ok_and(|endpoint| endpoint.key() == own.key())
+            });
+        if let Some((other, _)) = older {
+            let message = format!(
+                "PluvoConnection {other} serves this organization already; share it through its spec.allowedNamespaces"
+            );
+            return Err(Verdict::stalled(Reason::OrganizationAlreadyConnected, message));
+        }
+        if let Some(sandbox) = &self.context.options.sandbox {
+            return Endpoint::in_sandbox(sandbox, &sandbox_name(&self.connection, &own))
+                .map_err(|error| Verdict::stalled(Reason::InvalidSpec, error.to_string()));
+        }
+        self.context
+            .options
+            .allowed_hosts
+            .check(&own)
+            .map_err(|error| Verdict::stalled(Reason::EndpointNotAllowed, error.to_string()))?;
+        Ok(own)
+    }
+
+    fn identity(&self, endpoint: &Endpoint) -> Identity {
+        let spec = &self.connection.spec;
+        Identity {
+            endpoint: endpoint.key().clone(),
+            secret: spec.credentials_secret_ref.name.clone(),
+            ca_bundle: spec.ca_bundle.clone(),
+            limits: Settings::from(spec).limits,
+        }
+    }
+
+    /// Starts the organization. When its first sweep begins is written before it does, so that a process that starts
+    /// again and again does not sweep each time.
+    async fn start(&mut self, endpoint: Endpoint, identity: Identity) -> Result<Action, PassError> {
+        let settings = Settings::from(&self.connection.spec);
+        let secret = Arc::new(SecretSource::new(
+            self.context.client.clone(),
+            &self.key.namespace,
+            &identity.secret,
+        ));
+        let config = ClientConfig {
+            ca_bundle: identity.ca_bundle.clone().map(String::into_bytes),
+            limits: identity.limits,
+            ..ClientConfig::new(endpoint, secret.clone())
+        };
+        let client = match Client::new(config) {
+            Ok(client) => client,
+            Err(error) => {
+                return self
+                    .report(&Verdict::stalled(Reason::InvalidSpec, error.to_string()), None, None)
+                    .await;
+            }
+        };
+        let wait = self.pause_before_first_sweep(settings.interval);
+        let starts_at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::now());
+        let mut status = self.connection.status.clone().unwrap_or_default();
+        status.last_sweep.get_or_insert_default().started_at = Some(Time(starts_at));
+        if status.conditions.is_empty() {
+            status.conditions = self.conditions(&Verdict::reconciling(Reason::Connecting, "connecting"), None);
+        }
+        self.write(&status).await?;
+        self.context
+            .organizations
+            .start(&self.key, identity, secret, client, settings, Instant::now() + wait);
+        self.wake_dependents();
+        Ok(Action::await_change())
+    }
+
+    fn wake_dependents(&self) {
+        let registry = self.context.registry.lock();
+        registry
+            .on_connection(&self.key)
+            .for_each(|resource| self.context.wakes.resource(resource));
+    }
+
+    fn pause_before_first_sweep(&self, interval: Duration) -> Duration {
+        let last = self
+            .connection
+            .status
+            .as_ref()
+            .and_then(|status| status.last_sweep.as_ref()?.started_at.as_ref());
+        let Some(last) = last else { return Duration::ZERO };
+        let since = Duration::try_from(Timestamp::now().duration_since(last.0)).unwrap_or_default();
+        MIN_PAUSE.min(interval).saturating_sub(since)
+    }
+
+    fn handle_request(&self, organization: &crate::organization::Organization) -> Option<String> {
+        let wanted = self.connection.annotations().get(annotations::RECONCILE_REQUESTED_AT)?;
+        if self
+            .connection
+            .status
+            .as_ref()
+            .and_then(|status| status.last_handled_reconcile_at.as_ref())
+            == Some(wanted)
+        {
+            return None;
+        }
+        let needed =
+            self.context
+                .memories
+                .update(
+                    self.connection.metadata.uid.as_deref().unwrap_or_default(),
+                    |memory| match &memory.requested {
+                        Some((value, needed)) if value == wanted => *needed,
+                        _ => {
+                            let needed = organization.request_sweep(None);
+                            memory.requested = Some((wanted.clone(), needed));
+                            needed
+                        }
+                    },
+                );
+        (organization.health().sweep.count >= needed).then(|| wanted.clone())
+    }
+
+    fn verdict(health: &Health, problem: Option<Reason>) -> Verdict {
+        match (&health.failure, problem) {
+            (Some(error), Some(Reason::SecretInvalid)) => Verdict::stalled(Reason::SecretInvalid, error.to_string()),
+            (Some(error), Some(reason)) => Verdict::reconciling(reason, error.to_string()),
+            (Some(error @ (Error::Credentials(_) | Error::Unauthorized)), None) => {
+                Verdict::stalled(Reason::CredentialsRejected, error.to_string())
+            }
+            (Some(error), None) => Verdict::reconciling(Reason::ApiUnavailable, error.to_string()),
+            (None, _) if health.sweep.count == 0 => {
+                Verdict::reconciling(Reason::Connecting, "the first sweep is under way")
+            }
+            (None, _) => Verdict::done(Reason::Connected, format!("{} users are known", health.sweep.users)),
+        }
+    }
+
+    async fn report(
+        &mut self,
+        verdict: &Verdict,
+        health: Option<&Health>,
+        handled: Option<String>,
+    ) -> Result<Action, PassError> {
+        let before = self.connection.status.clone().unwrap_or_default();
+        let mut status = PluvoConnectionStatus {
+            observed_generation: self.connection.metadata.generation,
+            ..before.clone()
+        };
+        if let Some(health) = health {
+            self.describe(&mut status, health);
+        }
+        status.last_handled_reconcile_at = handled.or(status.last_handled_reconcile_at);
+        status.conditions = self.conditions(verdict, health);
+        if status != before {
+            self.write(&status).await?;
+        }
+        let stale_at = health
+            .filter(|health| self.is_fresh(health))
+            .map(|_| Duration::from(self.connection.spec.interval) * 3);
+        Ok(stale_at.map_or_else(Action::await_change, |after| {
+            Action::requeue(after + Duration::from_secs(1))
+        }))
+    }
+
+    fn describe(&self, status: &mut PluvoConnectionStatus, health: &Health) {
+        let sweep = status.last_sweep.get_or_insert_default();
+        if health.sweep.count > 0 {
+            *sweep = LastSweep {
+                started_at: health.sweep.started_at.map(Time),
+                completed_at: health.sweep.completed_at.map(Time).or(sweep.completed_at.take()),
+                requests: Some(health.sweep.requests.into()),
+                strategy: Some(Strategy::Lists),
+                users: i64::try_from(health.sweep.users).ok(),
+            };
+        }
+        status.next_sweep_at = health.next_sweep.map(Time);
+        status.schema = Some(SchemaStatus {
+            unsupported: health.unsupported.clone(),
+        });
+        status.token = Some(TokenStatus {
+            expires_at: health.token_expires_at.map(Time),
+        });
+        status.managed = self.managed();
+    }
+
+    fn managed(&self) -> Vec<ManagedCount> {
+        let registry = self.context.registry.lock();
+        let counts = Kind::ALL.iter().map(|kind| {
+            let objects: Vec<_> = registry
+                .on_connection(&self.key)
+                .filter(|key| key.kind == *kind)
+                .filter_map(|key| registry.get(key))
+                .collect();
+            let drifted = objects.iter().filter(|object| {
+                object
+                    .status()
+                    .and_then(|status| status.drift.as_ref())
+                    .is_some_and(|drift| drift.state == DriftState::Drifted)
+            });
+            ManagedCount {
+                kind: kind.name().to_owned(),
+                drifted: count(drifted.count()),
+                count: count(objects.len()),
+            }
+        });
+        counts.filter(|counted| counted.count > 0).collect()
+    }
+
+    fn is_fresh(&self, health: &Health) -> bool {
+        let oldest = Duration::from(self.connection.spec.interval) * 3;
+        health
+            .sweep
+            .completed_at
+            .is_some_and(|at| Duration::try_from(Timestamp::now().duration_since(at)).is_ok_and(|age| age <= oldest))
+    }
+
+    fn conditions(&self, verdict: &Verdict, health: Option<&Health>) -> Vec<Condition> {
+        let before = self
+            .connection
+            .status
+            .as_ref()
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default();
+        let make = |type_, value: &str, message: &str| {
+            transition(
+                before,
+                type_,
+                value,
+                verdict.reason,
+                message,
+                self.connection.metadata.generation,
+                Timestamp::now(),
+            )
+        };
+        let word = |is| if is { "True" } else { "False" };
+        let message = &verdict.message;
+        let available = match health {
+            None => "Unknown",
+            Some(health) if health.failure.is_none() && !health.reached => "Unknown",
+            Some(health) => word(health.failure.is_none()),
+        };
+        let mut conditions = vec![
+            make(condition::READY, word(verdict.progress == Progress::Done), message),
+            make(condition::AVAILABLE, available, message),
+            make(
+                condition::FRESH,
+                word(health.is_some_and(|health| self.is_fresh(health))),
+                "the last complete sweep is at most three intervals old",
+            ),
+        ];
+        match verdict.progress {
+            Progress::Reconciling => conditions.push(make(condition::RECONCILING, "True", message)),
+            Progress::Stalled => conditions.push(make(condition::STALLED, "True", message)),
+            Progress::Done | Progress::Terminating | Progress::Idle => {}
+        }
+        conditions
+    }
+
+    async fn write(&mut self, status: &PluvoConnectionStatus) -> Result<(), PassError> {
+        let mut written = status::apply(&self.api, &self.connection.metadata, status).await?;
+        cache::strip(&mut written);
+        self.connection = Arc::new(written);
+        self.context
+            .registry
+            .lock()
+            .set_connection(self.key.clone(), self.connection.clone());
+        Ok(())
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The organization's own address, whatever serves it.
+fn own_endpoint(connection: &PluvoConnection) -> Result<Endpoint, String> {
+    let spec = &connection.spec;
+    match (&spec.organization, &spec.endpoint) {
+        (Some(organization), None) => Endpoint::of_organization(organization),
+        (None, Some(endpoint)) => Endpoint::parse(endpoint),
+        _ => return Err("exactly one of organization, endpoint is required".to_owned()),
+    }
+    .map_err(|error| error.to_string())
+}
+
+/// The name under which a sandbox serves an organization.
+fn sandbox_name(connection: &PluvoConnection, own: &Endpoint) -> String {
+    let host = || own.graphql_url().host_str().unwrap_or_default().replace('.', "-");
+    connection.spec.organization.clone().unwrap_or_else(host)
+}
+
+/// What resources on a connection, and rival connections, depend on.
+fn terms_of(connection: &PluvoConnection) -> (Option<&str>, Option<i64>, bool) {
+    let meta = connection.meta();
+    (meta.uid.as_deref(), meta.generation, meta.deletion_timestamp.is_some())
+}
+
+/// Takes connections into the registry. A change of a spec wakes everything on the connection.
+pub struct Sink {
+    context: Arc<Context>,
+}
+
+impl Sink {
+    /// A sink.
+    pub fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    fn wake_dependents(&self, key: &ConnectionKey) {
+        let registry = self.context.registry.lock();
+        registry
+            .on_connection(key)
+            .for_each(|resource| self.context.wakes.resource(resource));
+    }
+}
+
+impl cache::Sink<PluvoConnection> for Sink {
+    fn known(&self, namespace: &str, name: &str) -> Option<Arc<PluvoConnection>> {
+        self.context
+            .registry
+            .lock()
+            .connection(&ConnectionKey::new(namespace, name))
+            .cloned()
+    }
+
+    fn set(&self, connection: Arc<PluvoConnection>) {
+        let key = key_of(&connection);
+        let mut registry = self.context.registry.lock();
+        let known = registry.connection(&key).cloned();
+        registry.set_connection(key.clone(), connection.clone());
+        let all: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
+        drop(registry);
+        if known
+            .as_deref()
+            .is_none_or(|known| terms_of(known) != terms_of(&connection))
+        {
+            for other in &all {
+                self.context.wakes.connection(other);
+            }
+            self.wake_dependents(&key);
+        } else if known.is_some_and(|known| known.annotations() != connection.annotations()) {
+            self.context.wakes.connection(&key);
+        }
+    }
+
+    fn remove(&self, namespace: &str, name: &str) {
+        let key = ConnectionKey::new(namespace, name);
+        let mut registry = self.context.registry.lock();
+        registry.remove_connection(&key);
+        let others: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
+        drop(registry);
+        let (context, gone) = (self.context.clone(), key.clone());
+        tokio::spawn(async move { context.organizations.stop(&gone).await });
+        for other in &others {
+            self.context.wakes.connection(other);
+        }
+        self.wake_dependents(&key);
+    }
+
+    fn undecodable(&self, meta: &ObjectMeta, error: &str) {
+        tracing::warn!(
+            namespace = meta.namespace,
+            name = meta.name,
+            error,
+            "the PluvoConnection cannot be decoded"
+        );
+    }
+
+    fn completed(&self) {}
+
+    fn all(&self) -> Vec<(String, String)> {
+        let registry = self.context.registry.lock();
+        registry
+            .connections()
+            .map(|(key, _)| (key.namespace.to_string(), key.name.to_string()))
+            .collect()
+    }
+}

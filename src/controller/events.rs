@@ -1,0 +1,79 @@
+//! Events, on transitions only: what a person would want to have been told.
+
+use jiff::Timestamp;
+use kube::runtime::events::{Event, EventType, Reporter};
+
+use crate::api::{
+    Managed, Status,
+    reason::condition,
+    status::{Drift, DriftState},
+};
+
+use super::context::Context;
+
+/// Who reports.
+pub fn reporter() -> Reporter {
+    Reporter {
+        controller: "pluvo-operator".to_owned(),
+        instance: std::env::var("POD_NAME").ok(),
+    }
+}
+
+/// What changed between two statuses and deserves an event: its type, reason and note. Notes name paths, never values.
+fn transitions(before: Option<&Status>, after: &Status) -> Vec<(EventType, String, String)> {
+    let mut events = Vec::new();
+    let find = |status: Option<&Status>, type_: &str| {
+        status.and_then(|status| status.conditions.iter().find(|known| known.type_ == type_).cloned())
+    };
+    if let Some(stalled) = find(Some(after), condition::STALLED)
+        && find(before, condition::STALLED).is_none_or(|known| known.reason != stalled.reason)
+    {
+        events.push((EventType::Warning, stalled.reason, stalled.message));
+    }
+    let was_drifted = before
+        .and_then(|status| status.drift.as_ref())
+        .is_some_and(|drift| drift.state == DriftState::Drifted);
+    if let Some(drift) = after
+        .drift
+        .as_ref()
+        .filter(|drift| drift.state == DriftState::Drifted && !was_drifted)
+    {
+        events.push((
+            EventType::Warning,
+            "Drifted".to_owned(),
+            format!("Pluvo differs at {}", paths(drift)),
+        ));
+    }
+    if let Some(correction) = &after.last_correction
+        && before.is_none_or(|before| before.last_correction.as_ref() != Some(correction))
+    {
+        let paths: Vec<_> = correction.entries.iter().map(|entry| entry.path.as_str()).collect();
+        events.push((
+            EventType::Normal,
+            "Corrected".to_owned(),
+            format!("put right {}", paths.join(", ")),
+        ));
+    }
+    events
+}
+
+fn paths(drift: &Drift) -> String {
+    let named: Vec<_> = drift.entries.iter().map(|entry| entry.path.as_str()).take(5).collect();
+    format!("{} ({} in all)", named.join(", "), drift.count)
+}
+
+/// Publishes what a status transition is worth telling. An event that cannot be published fails nothing.
+pub async fn publish<K: Managed>(context: &Context, object: &K, before: Option<&Status>, after: &Status) {
+    for (type_, reason, note) in transitions(before, after) {
+        let event = Event {
+            type_,
+            reason,
+            note: Some(note.chars().take(1000).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = context.recorder.publish(&event, &object.object_ref(&())).await {
+            tracing::debug!(%error, at = %Timestamp::now(), "an event was not published");
+        }
+    }
+}

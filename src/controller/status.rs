@@ -1,0 +1,91 @@
+//! Writing statuses: server-side apply by one field manager, with the resource version of the object that was judged.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    core::DynamicObject,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::{
+    api::{FIELD_MANAGER, Managed, Reason, reason::condition},
+    plan::report::transition,
+};
+
+use super::error::PassError;
+
+/// Applies a complete status. The write is refused if the object is not the one that was judged any more.
+pub async fn apply<K, S>(api: &Api<K>, object: &ObjectMeta, status: &S) -> Result<K, PassError>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
+    S: Serialize,
+{
+    let name = object.name.as_deref().unwrap_or_default();
+    let patch = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": { "name": name, "uid": object.uid, "resourceVersion": object.resource_version },
+        "status": status,
+    });
+    Ok(api
+        .patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&patch))
+        .await?)
+}
+
+/// Says of an object that cannot be decoded that it cannot, in the background: there is no pass for it.
+pub fn report_undecodable<K: Managed>(client: Client, meta: ObjectMeta, error: String) {
+    let resource = kube::core::ApiResource::erase::<K>(&());
+    tokio::spawn(async move {
+        let api =
+            Api::<DynamicObject>::namespaced_with(client, meta.namespace.as_deref().unwrap_or_default(), &resource);
+        if let Err(error) = report(&api, &meta, &error).await {
+            tracing::warn!(%error, "the status of an object that cannot be decoded was not written");
+        }
+    });
+}
+
+async fn report(api: &Api<DynamicObject>, meta: &ObjectMeta, error: &str) -> Result<(), kube::Error> {
+    let name = meta.name.as_deref().unwrap_or_default();
+    let object = api.get(name).await?;
+    let message =
+        format!("the object does not fit this version's definition: {error}; apply it again in its present form");
+    let before: Vec<_> = object
+        .data
+        .pointer("/status/conditions")
+        .and_then(|conditions| serde_json::from_value(conditions.clone()).ok())
+        .unwrap_or_default();
+    let make = |type_, value: &str| {
+        transition(
+            &before,
+            type_,
+            value,
+            Reason::InvalidSpec,
+            &message,
+            object.meta().generation,
+            Timestamp::now(),
+        )
+    };
+    let conditions = [
+        make(condition::READY, "False"),
+        make(condition::SYNCED, "False"),
+        make(condition::DRIFTED, "Unknown"),
+        make(condition::STALLED, "True"),
+    ];
+    let conditions = serde_json::to_value(conditions).map_err(kube::Error::SerdeError)?;
+    if object.data.pointer("/status/conditions") == Some(&conditions) {
+        return Ok(());
+    }
+    let types = object.types.clone().unwrap_or_default();
+    let patch = json!({
+        "apiVersion": types.api_version,
+        "kind": types.kind,
+        "metadata": { "name": name, "uid": object.uid(), "resourceVersion": object.resource_version() },
+        "status": { "observedGeneration": object.meta().generation, "forUID": object.uid(), "conditions": conditions },
+    });
+    api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&patch))
+        .await?;
+    Ok(())
+}

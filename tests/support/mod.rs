@@ -1,0 +1,44 @@
+//! A real API server, a real operator, a real sandbox: what integration tests and benchmarks stand on.
+//!
+//! | item | what it is for |
+//! |---|---|
+//! | [`Cluster`] | etcd, API server and controllers on this machine; kubectl, helm, namespaces, the audit log |
+//! | [`Sandbox`], [`Organization`] | Pluvo's API from memory, with its control endpoints |
+//! | [`Operator`] | the real binary, with the arguments, environment and permissions that the chart gives it |
+//! | [`kstatus`] | what kubectl, Flux and Argo CD make of an object's status |
+//! | [`Recorder`] | every version of every object of ours that a cluster ever held |
+//! | [`eventually`] | waits for a condition, never for a time |
+//! | [`create_all`] | makes thousands of objects |
+//!
+//! Everything ends with the test process, however that ends. What was logged is in [`directory`] until the next run.
+//! Failing is returning an error: `#[tokio::test] async fn name() -> Result`. `RUST_BACKTRACE=1` shows where.
+
+#![allow(dead_code, unused_imports, reason = "tests and benchmarks each use a part of it")]
+
+mod audit;
+mod background;
+mod cluster;
+mod directory;
+mod eventually;
+pub mod kstatus;
+mod objects;
+mod operator;
+mod process;
+pub mod recorder;
+mod sandbox;
+mod tools;
+mod world;
+
+pub use audit::{Audit, Entry};
+pub use cluster::Cluster;
+pub use directory::directory;
+pub use eventually::{eventually, soon};
+pub use objects::{create_all, create_paced};
+pub use operator::{Operator, OperatorOptions, binary};
+pub use recorder::{Recorded, Recorder};
+pub use sandbox::{OPERATOR, Organization, PERSON, Sandbox};
+pub use tools::Tools;
+pub use world::{SEED, Tenant, World, condition, merge, object};
+
+/// What tests return.
+pub type Result<T = (), E = anyhow::Error> = std::result::Result<T, E>;

@@ -1,0 +1,292 @@
+//! An operator at work: a cluster, a sandbox, the operator between them, and tenants that do not disturb one another.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
+};
+use pluvo_operator::api::PluvoUser;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, eventually, sandbox::OPERATOR};
+
+/// How long anything may take that the operator does by itself.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What every organization begins with unless a test says otherwise: custom fields of every type, and trainings.
+pub const SEED: &str = r"
+customFields:
+  - {ref: department, title: Department, type: TEXT, for: [USER, GROUP]}
+  - {ref: start-date, title: Start date, type: DATE, for: [USER]}
+  - {ref: first-aider, title: First aider, type: BOOLEAN, for: [USER]}
+  - {ref: site, title: Site, type: SELECT, for: [USER], options: [Utrecht, Delft]}
+  - {ref: certificates, title: Certificates, type: MULTISELECT, for: [USER], options: [VCA, BHV, EHBO]}
+trainings:
+  - {ref: safety-2026, title: Safety}
+  - {ref: privacy-2026, title: Privacy}
+";
+
+/// A cluster, a sandbox, and an operator between them.
+pub struct World {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Pluvo.
+    pub sandbox: Sandbox,
+    /// The operator, with what the chart gives it.
+    pub operator: tokio::sync::Mutex<Operator>,
+}
+
+impl World {
+    /// The one that tests share which neither stop the operator nor disturb the cluster.
+    pub async fn shared() -> Result<&'static Self> {
+        static SHARED: OnceCell<World> = OnceCell::const_new();
+        SHARED.get_or_try_init(|| async { Self::start().await }).await
+    }
+
+    /// A new one with a running operator.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(SEED, &[]).await
+    }
+
+    /// A new one with a running operator, another seed, and more arguments for the sandbox.
+    pub async fn start_with(seed: &str, args: &[&str]) -> Result<Self> {
+        let world = Self::prepare(seed, args).await?;
+        world.operator.lock().await.start().await?;
+        Ok(world)
+    }
+
+    /// A new one in which the operator is installed and does not run yet.
+    pub async fn prepare(seed: &str, args: &[&str]) -> Result<Self> {
+        let cluster = Cluster::start().await?;
+        let sandbox = Sandbox::start_with(seed, args).await?;
+        let operator = Operator::install(&cluster, OperatorOptions::sandbox(sandbox.url())).await?;
+        Ok(Self {
+            cluster,
+            sandbox,
+            operator: operator.into(),
+        })
+    }
+
+    /// A namespace with a connection `default` to an organization of its own. `spec` is merged into the connection's.
+    pub async fn tenant(&self, prefix: &str, spec: Value) -> Result<Tenant<'_>> {
+        let namespace = self.cluster.namespace(prefix).await?;
+        let organization = self.sandbox.organization(&namespace);
+        let tenant = Tenant {
+            world: self,
+            client: self.cluster.client().await?,
+            organization,
+            namespace,
+        };
+        tenant.connect(spec).await?;
+        Ok(tenant)
+    }
+}
+
+/// A namespace and the organization that its connection leads to.
+pub struct Tenant<'a> {
+    world: &'a World,
+    client: Client,
+    /// Pluvo, as a person sees it.
+    pub organization: Organization,
+    /// The namespace.
+    pub namespace: String,
+}
+
+impl Tenant<'_> {
+    async fn connect(&self, spec: Value) -> Result {
+        let mut wanted = json!({
+            "organization": self.namespace,
+            "credentialsSecretRef": {"name": "pluvo-credentials"},
+            "interval": "1s",
+            "limits": {"requestsPerSecond": 100, "burst": 100},
+        });
+        merge(&mut wanted, spec);
+        self.secret(OPERATOR.0, OPERATOR.1).await?;
+        self.apply(&object("PluvoConnection", "default", wanted).to_string())
+            .await
+    }
+
+    /// Sets the credentials.
+    pub async fn secret(&self, id: &str, secret: &str) -> Result {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pluvo-credentials"},
+            "stringData": {"client-id": id, "client-secret": secret},
+        });
+        self.apply(&secret.to_string()).await
+    }
+
+    /// `kubectl apply` in the tenant's namespace.
+    pub async fn apply(&self, manifests: &str) -> Result {
+        self.world.cluster.apply(&self.namespace, manifests).await.map(drop)
+    }
+
+    /// Applies one resource of ours.
+    pub async fn declare(&self, kind: &str, name: &str, spec: Value) -> Result {
+        self.apply(&object(kind, name, spec).to_string()).await
+    }
+
+    /// Applies one resource of ours with labels.
+    pub async fn declare_labelled(&self, kind: &str, name: &str, labels: Value, spec: Value) -> Result {
+        let mut object = object(kind, name, spec);
+        object["metadata"]["labels"] = labels;
+        self.apply(&object.to_string()).await
+    }
+
+    /// `kubectl delete`, without waiting for the end.
+    pub async fn delete(&self, kind: &str, name: &str) -> Result {
+        let args = ["delete", kind, name, "--namespace", &self.namespace, "--wait=false"];
+        self.world.cluster.kubectl(&args).await.map(drop)
+    }
+
+    /// Waits until a resource is gone.
+    pub async fn gone(&self, kind: &str, name: &str) -> Result {
+        eventually(&format!("{kind} {name} is gone"), PATIENCE, async || {
+            let found = self
+                .world
+                .cluster
+                .kubectl(&["get", kind, "--namespace", &self.namespace, "-o", "name"])
+                .await?;
+            ensure!(
+                !found.lines().any(|line| line.ends_with(&format!("/{name}"))),
+                "{found}"
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    /// A resource as the API server has it.
+    pub async fn get(&self, kind: &str, name: &str) -> Result<Value> {
+        Ok(serde_json::to_value(self.api(kind).get(name).await?)?)
+    }
+
+    fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("pluvo.dev", "v1alpha1", kind));
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    }
+
+    /// Waits until a condition of a resource has a status and a reason, reported for its present generation.
+    pub async fn reports(&self, kind: &str, name: &str, type_: &str, status: &str, reason: &str) -> Result<Value> {
+        self.until(kind, name, &format!("{type_} is {status} {reason}"), |object| {
+            let found = condition(object, type_).with_context(|| format!("no condition {type_}"))?;
+            ensure!(found["status"] == status && found["reason"] == reason, "{found}");
+            ensure!(
+                found["observedGeneration"] == object["metadata"]["generation"],
+                "of an earlier generation: {found}"
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until a resource is ready and in sync.
+    pub async fn ready(&self, kind: &str, name: &str) -> Result<Value> {
+        let reason = if kind == "PluvoConnection" {
+            "Connected"
+        } else {
+            "InSync"
+        };
+        self.reports(kind, name, "Ready", "True", reason).await
+    }
+
+    /// The resources of a kind in the tenant's namespace.
+    pub fn api_of<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Waits until there are so many users, all of them ready.
+    pub async fn users_ready(&self, count: usize) -> Result {
+        let is_ready = |user: &&PluvoUser| {
+            let conditions = user.status.iter().flat_map(|status| &status.conditions);
+            conditions
+                .into_iter()
+                .any(|known| known.type_ == "Ready" && known.status == "True")
+        };
+        eventually("all users are ready", Duration::from_mins(4), async || {
+            let users = self.api_of::<PluvoUser>().list(&ListParams::default()).await?;
+            let ready = users.iter().filter(is_ready).count();
+            ensure!(ready == count, "{ready} of {count}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until a resource satisfies something, and returns it.
+    pub async fn until(&self, kind: &str, name: &str, what: &str, check: impl Fn(&Value) -> Result) -> Result<Value> {
+        eventually(&format!("{kind} {name}: {what}"), PATIENCE, async || {
+            let object = self.get(kind, name).await?;
+            check(&object).with_context(|| object["status"].to_string())?;
+            Ok(object)
+        })
+        .await
+    }
+
+    /// Waits until Pluvo satisfies something, and returns its state.
+    pub async fn pluvo(&self, what: &str, check: impl Fn(&Value) -> bool) -> Result<Value> {
+        eventually(&format!("Pluvo: {what}"), PATIENCE, async || {
+            let state = self.organization.state().await?;
+            ensure!(check(&state), "{state}");
+            Ok(state)
+        })
+        .await
+    }
+
+    /// Waits until `count` more sweeps have ended.
+    pub async fn sweeps(&self, count: usize) -> Result {
+        let completed = |object: &Value| object["status"]["lastSweep"]["completedAt"].clone();
+        let started = |object: &Value| object["status"]["lastSweep"]["startedAt"].clone();
+        self.ready("PluvoConnection", "default").await?;
+        for _ in 0..count {
+            let before = self.get("PluvoConnection", "default").await?;
+            self.until("PluvoConnection", "default", "another sweep has ended", |object| {
+                ensure!(
+                    started(object) != started(&before) && completed(object) != completed(&before),
+                    "not yet"
+                );
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The operations that the operator's client had executed: name and outcome, in order.
+    pub async fn mutations(&self) -> Result<Vec<String>> {
+        let log = self.organization.log().await?;
+        let ours = log.into_iter().filter(|entry| entry["client"] == OPERATOR.0);
+        Ok(ours
+            .map(|entry| entry["operation"].as_str().unwrap_or_default().to_owned())
+            .collect())
+    }
+}
+
+/// A resource of ours.
+pub fn object(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "pluvo.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// A condition of an object.
+pub fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+    object["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == type_)
+}
+
+/// Lays `over` on top of `base`, object by object.
+pub fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (name, value) in over {
+                merge(base.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
