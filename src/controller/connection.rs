@@ -100,7 +100,7 @@ impl Pass<'_> {
         organization.reconfigure(Settings::from(&self.connection.spec));
         let handled = self.handle_request(&organization);
         let health = organization.health();
-        let verdict = Self::verdict(&health, secret.problem());
+        let verdict = self.verdict(&health, secret.problem());
         self.report(&verdict, Some(&health), handled).await
     }
 
@@ -232,7 +232,7 @@ impl Pass<'_> {
         (organization.health().sweep.count >= needed).then(|| wanted.clone())
     }
 
-    fn verdict(health: &Health, problem: Option<Reason>) -> Verdict {
+    fn verdict(&self, health: &Health, problem: Option<Reason>) -> Verdict {
         match (&health.failure, problem) {
             (Some(error), Some(Reason::SecretInvalid)) => Verdict::stalled(Reason::SecretInvalid, error.to_string()),
             (Some(error), Some(reason)) => Verdict::reconciling(reason, error.to_string()),
@@ -240,11 +240,29 @@ impl Pass<'_> {
                 Verdict::stalled(Reason::CredentialsRejected, error.to_string())
             }
             (Some(error), None) => Verdict::reconciling(Reason::ApiUnavailable, error.to_string()),
-            (None, _) if health.sweep.count == 0 => {
-                Verdict::reconciling(Reason::Connecting, "the first sweep is under way")
+            (None, _) if health.sweep.count > 0 || self.was_connected(health) => {
+                let users = match health.sweep.count {
+                    0 => self.last_sweep().and_then(|sweep| sweep.users).unwrap_or_default(),
+                    _ => count(health.sweep.users),
+                };
+                Verdict::done(Reason::Connected, format!("{users} users are known"))
             }
-            (None, _) => Verdict::done(Reason::Connected, format!("{} users are known", health.sweep.users)),
+            (None, _) => Verdict::reconciling(Reason::Connecting, "the first sweep is under way"),
         }
+    }
+
+    fn last_sweep(&self) -> Option<&LastSweep> {
+        self.connection.status.as_ref()?.last_sweep.as_ref()
+    }
+
+    /// A restart is no news: what an earlier process has read lately stands until the first sweep of this one.
+    fn was_connected(&self, health: &Health) -> bool {
+        let status = self.connection.status.as_ref();
+        let is_current = status.is_some_and(|status| status.observed_generation == self.connection.metadata.generation);
+        let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
+        let was_ready =
+            conditions.any(|known| known.type_ == condition::READY && known.reason == Reason::Connected.as_str());
+        is_current && was_ready && self.is_fresh(health)
     }
 
     async fn report(
@@ -318,12 +336,19 @@ impl Pass<'_> {
         counts.filter(|counted| counted.count > 0).collect()
     }
 
+    /// Whether the last complete sweep, of this process or of one before, is at most three intervals old.
     fn is_fresh(&self, health: &Health) -> bool {
+        let before = self
+            .last_sweep()
+            .and_then(|sweep| sweep.completed_at.as_ref())
+            .map(|time| time.0);
         let oldest = Duration::from(self.connection.spec.interval) * 3;
+        let age = |at| Duration::try_from(Timestamp::now().duration_since(at));
         health
             .sweep
             .completed_at
-            .is_some_and(|at| Duration::try_from(Timestamp::now().duration_since(at)).is_ok_and(|age| age <= oldest))
+            .or(before)
+            .is_some_and(|at| age(at).is_ok_and(|age| age <= oldest))
     }
 
     fn conditions(&self, verdict: &Verdict, health: Option<&Health>) -> Vec<Condition> {

@@ -18,6 +18,7 @@ mod crash;
 mod crds;
 mod credentials;
 mod drift;
+mod examples;
 mod first_sync;
 mod harness;
 mod lifecycle;
