@@ -54,7 +54,7 @@ pub async fn run(args: &ApplyArgs) -> Result<ExitCode> {
     settle_mail(&mut manifests, args.no_mail)?;
     let target = args.target.resolve(&manifests)?;
     let workspace = Workspace::new(&manifests, None, &target, args.show_personal_data)?;
-    let writer = Writer::start(target.client(&manifests)?, target.settings(), args.timeout);
+    let writer = Writer::start(target.client(&manifests)?, &target.settings(), args.timeout);
     let mut work = Work::new(writer, &workspace);
     let ended = tokio::select! {
         ended = work.until_settled() => ended,
@@ -243,6 +243,6 @@ fn keep_done(outlook: &mut Outlook, last: &Decision, kind: Kind) {
     }
     if outlook.differences.is_empty() {
         outlook.calls.clear();
-        outlook.adopted = None;
+        outlook.adopted = false;
     }
 }

@@ -23,7 +23,7 @@ pub fn run(args: &CrdsArgs) -> Result<ExitCode> {
         None => print(
             &files()?
                 .into_iter()
-                .map(|(_, text)| format!("---\n{text}"))
+                .flat_map(|(_, text)| ["---\n".to_owned(), text])
                 .collect::<String>(),
         )?,
         Some(dir) => {
