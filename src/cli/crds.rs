@@ -67,9 +67,9 @@ mod tests {
                 serde_json::to_value(crd).unwrap(),
                 "{name} does not read as it was written"
             );
-            let scalars = text.lines().filter_map(|line| {
+            let scalars = text.lines().map(|line| {
                 let value = line.split_once(": ").map_or(line, |(_, value)| value);
-                Some(value.trim().trim_start_matches("- "))
+                value.trim().trim_start_matches("- ")
             });
             for scalar in scalars.filter(|scalar| retyped.is_match(scalar)) {
                 let is_typed = scalar == "true" || scalar == "false" || scalar.parse::<i64>().is_ok();

@@ -149,7 +149,7 @@ async fn plans_of_an_empty_an_applied_and_a_tampered_organization() -> Result {
     fs::remove_file(copy.join("01-users-and-groups/joiner.yaml"))?;
     fs::remove_file(copy.join("01-users-and-groups/memberships.yaml"))?;
     let path = copy.to_string_lossy().into_owned();
-    let deleted = plan(&sandbox, &[path.clone()], &["--base", EXAMPLES]).await?;
+    let deleted = plan(&sandbox, std::slice::from_ref(&path), &["--base", EXAMPLES]).await?;
     ensure!(deleted.code == 2, "{}", deleted.all());
     insta::assert_snapshot!("plan_deleted", deleted.stable());
 
@@ -328,6 +328,9 @@ async fn lists_and_checks() -> Result {
     Ok(())
 }
 
+/// Arguments, environment, exit code, and what the error says.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+
 #[tokio::test]
 async fn mistakes_are_explained() -> Result {
     let sandbox = sandbox().await?;
@@ -337,7 +340,7 @@ async fn mistakes_are_explained() -> Result {
         ("PLUVO_CLIENT_SECRET", "sandbox-secret"),
     ];
     let endpoint = format!("{}/acme", sandbox.url());
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&["plan"], &[], 1, "--filename"),
         (&["plan", "-f", "/nowhere"], &[], 1, "/nowhere: cannot be read"),
         (&["plan", "-f", &examples], &credentials, 1, "which organization?"),
