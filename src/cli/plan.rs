@@ -95,9 +95,8 @@ pub async fn run(args: &PlanArgs) -> Result<ExitCode> {
     let target = args.target.resolve(&manifests)?;
     let workspace = Workspace::new(&manifests, base.as_ref(), &target, args.show_personal_data)?;
     let settings = target.settings();
-    let limit = settings.operations_per_request;
-    let mut session = Session::reading(target.client(&manifests)?, settings, args.timeout);
-    let forecast = forecast(&mut session, &workspace, limit).await;
+    let mut session = Session::reading(target.client(&manifests)?, &settings, args.timeout);
+    let forecast = forecast(&mut session, &workspace, settings.operations_per_request).await;
     let read = session.end().await.requests;
     let report = Report::new(
         target.endpoint.to_string(),

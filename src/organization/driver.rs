@@ -52,7 +52,7 @@ pub(super) async fn read(shared: Arc<Shared>) {
 pub(super) async fn write(shared: Arc<Shared>) {
     let mut under_way = JoinSet::new();
     loop {
-        let Some(()) = next(&shared, &shared.writing, |shared, now| ready(shared, now)).await else {
+        let Some(()) = next(&shared, &shared.writing, ready).await else {
             break;
         };
         let Some(slot) = stoppable(&shared, shared.client.acquire(Access::Write)).await else {

@@ -430,10 +430,10 @@ impl State {
             (Question::Object(_), Ok(QueryAnswer::User(Some(user)))) => self.mirror.merge_user(*user, sent),
             (Question::Object(_), Ok(QueryAnswer::Group(Some(group)))) => self.mirror.merge_group(*group, sent),
             (Question::Object(_), Ok(QueryAnswer::Training(Some(training)))) => {
-                self.mirror.merge_training(training, sent)
+                self.mirror.merge_training(training, sent);
             }
             (Question::Object(Key::CustomFields(of)), Ok(QueryAnswer::CustomFields(fields))) => {
-                self.mirror.merge_custom_fields(of, fields)
+                self.mirror.merge_custom_fields(of, fields);
             }
             (
                 Question::Object(key),

@@ -90,6 +90,9 @@ pub fn plan(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed
     {
         return Decision::unobserved(observed.available());
     }
+    if mine.policy != Policy::Additive && pass.has_unknown(mine.inventory.difference(&declared)) {
+        return Decision::unobserved(observed.available());
+    }
     if people.is_empty() && !mine.inventory.is_empty() && !target.allow_empty && mine.policy != Policy::Additive {
         let message = format!(
             "nobody is selected any more, and {} who were added to {} would be removed; nobody is removed. Set allowEmpty: true if that is meant",
@@ -133,6 +136,7 @@ pub fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl
 }
 
 /// The place does not exist in Pluvo (yet). `is_declared`: a live resource is about to make it.
+#[must_use]
 pub fn missing_place(kind: &str, name: &str, near: &[String], is_declared: bool) -> Decision {
     let verdict = Verdict::reconciling(Reason::DependencyNotReady, super::near(kind, name, near));
     object::known(Verdict {
@@ -414,6 +418,15 @@ impl<O: Observed> Pass<'_, O> {
         }
     }
 
+    /// Whether it is not known where one of them is: whoever was added must not be forgotten for that.
+    fn has_unknown<'r>(&self, mut references: impl Iterator<Item = &'r String>) -> bool {
+        references.any(|reference| match self.observed.user_by_ref(reference) {
+            Lookup::Found(user) => self.observed.presence(&self.target.place, &user.id) == Presence::Unknown,
+            Lookup::Unknown => true,
+            Lookup::Absent => false,
+        })
+    }
+
     /// Whether a claim holds a subject, by name, labels or group; a group that is not known holds everybody.
     fn claims_subject(&self, claim: &Claim, reference: &str) -> bool {
         claim.declared.contains(reference)
@@ -474,10 +487,10 @@ impl<O: Observed> Pass<'_, O> {
 
     fn withdraw(&mut self) -> Decision {
         let mut kept = 0;
+        if self.has_unknown(self.mine.inventory.iter()) {
+            return object::end_unobserved(&self.target.title, "left", self.observed);
+        }
         for reference in &self.mine.inventory {
-            if matches!(self.observed.user_by_ref(reference), Lookup::Unknown) {
-                return object::end_unobserved(&self.target.title, "left", self.observed);
-            }
             self.undeclared(reference, Cause::Deletion);
         }
         kept += self.out.inventory.len();
@@ -501,6 +514,7 @@ impl<O: Observed> Pass<'_, O> {
         });
         Decision {
             calls,
+            changes: std::mem::take(&mut self.out.changes),
             deletion_blocked: blocked,
             ..Decision::only(Verdict::reconciling(
                 Reason::Deleting,

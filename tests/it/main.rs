@@ -12,6 +12,7 @@ mod support;
 
 mod bad_input;
 mod chart;
+mod cli;
 mod cluster;
 mod crash;
 mod crds;
