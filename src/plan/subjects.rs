@@ -502,10 +502,7 @@ impl<O: Observed> Pass<'_, O> {
         Decision {
             calls,
             deletion_blocked: blocked,
-            ..Decision::only(Verdict::reconciling(
-                Reason::Deleting,
-                format!("{kept} users leave {}", self.target.title),
-            ))
+            ..Decision::only(Verdict::deleting(format!("{kept} users leave {}", self.target.title)))
         }
     }
 
@@ -617,7 +614,7 @@ impl<O: Observed> Pass<'_, O> {
             mailed,
             finalizer,
             awaited: if held { out.awaited } else { 0 },
-            ..object::known(verdict)
+            ..object::compared(verdict)
         }
     }
 
