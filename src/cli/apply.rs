@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{
     api::{Kind, Reason, reason::Progress},
     organization::hold::Hold,
-    plan::{Action, Call, Decision, ResourceKey, prediction::Prediction, resource},
+    plan::{Action, Call, Decision, ResourceKey, Verdict, prediction::Prediction, resource},
     pluvo::request::MembershipChange,
 };
 
@@ -172,9 +172,7 @@ impl<'a> Work<'a> {
                 let decision = resource::plan(&resource.object, &self.workspace.registry, &seen, hold_is_over);
                 (decision, seen.met_unknown(), view.moment())
             });
-            let asked = decision.calls.len();
-            decision.calls.retain(|call| !removes(call));
-            let only_removals = asked > 0 && decision.calls.is_empty();
+            keep_members(&mut decision);
             let hold = Hold::next(hold, decision.awaited, Instant::now());
             if let Some(hold) = hold {
                 self.holds.insert(key.clone(), hold);
@@ -182,7 +180,7 @@ impl<'a> Work<'a> {
             } else {
                 self.holds.remove(key);
             }
-            let pending = decision.verdict.reason == Reason::Pending && !only_removals;
+            let pending = decision.verdict.reason == Reason::Pending;
             working |= unknown || pending || hold.is_some() || !decision.calls.is_empty();
             self.writer.submit(key, decision.calls.clone(), as_of);
             self.take(key, decision);
@@ -213,7 +211,16 @@ impl<'a> Work<'a> {
     }
 }
 
-/// An apply has no memory, so that it cannot know whom it may remove.
+/// An apply has no memory, so that it cannot know whom it may remove: everybody stays.
+fn keep_members(decision: &mut Decision) {
+    let asked = decision.calls.len();
+    decision.calls.retain(|call| !removes(call));
+    if decision.calls.is_empty() && asked > 0 {
+        let message = "members whom nobody declares stay: apply removes nobody, the operator does";
+        decision.verdict = Verdict::done(Reason::DriftReported, message);
+    }
+}
+
 fn removes(call: &Call) -> bool {
     matches!(
         call.action,

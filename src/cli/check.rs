@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::pluvo::{
     client::Client,
+    error::Error,
     operation::samples,
     request::{ContentType, PageRequest, Query},
     token::SCOPES,
@@ -71,11 +72,11 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
 async fn check(client: &Client, findings: &mut Findings) -> Result<()> {
     let schema = client.check_schema().await;
     let Some(token) = client.token() else {
-        let error = schema.err().map(|error| error.to_string());
-        return findings.fail(
-            "credentials",
-            &error.unwrap_or_else(|| "no token was issued".to_owned()),
-        );
+        return match schema {
+            Err(error @ Error::Credentials(_)) => findings.fail("credentials", &error.to_string()),
+            Err(error) => findings.fail("connection", &error.to_string()),
+            Ok(_) => findings.fail("credentials", "no token was issued"),
+        };
     };
     findings.ok(
         "credentials",

@@ -105,7 +105,7 @@ fn resource(entry: &Entry, out: &mut String) {
     if !entry.mails.is_empty() {
         let _ = writeln!(out, "              mail to {}", few(&entry.mails));
     }
-    if entry.after.state != State::Done || matches!(entry.verb, Verb::Orphan | Verb::Suspend) {
+    if entry.has_more_to_say() {
         let _ = writeln!(out, "              {}", left(entry));
     }
 }
@@ -158,7 +158,7 @@ pub fn few(names: &[String]) -> String {
 /// The refs of members with one kind of difference.
 pub fn names(members: &[&Differs], kind: DriftKind) -> Vec<String> {
     let of_kind = members.iter().filter(|differs| differs.kind == kind);
-    of_kind
+    let mut names: Vec<_> = of_kind
         .map(|differs| {
             differs
                 .path
@@ -166,7 +166,9 @@ pub fn names(members: &[&Differs], kind: DriftKind) -> Vec<String> {
                 .trim_end_matches(']')
                 .to_owned()
         })
-        .collect()
+        .collect();
+    names.sort();
+    names
 }
 
 fn difference(differs: &Differs) -> String {

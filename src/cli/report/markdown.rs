@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::api::status::DriftKind;
 
-use super::{Entry, Report, State, Verb, human, style};
+use super::{Entry, Report, Verb, human, style};
 
 /// The whole plan. What would happen stands in a table; the values of each resource can be unfolded.
 pub fn render(report: &Report) -> String {
@@ -50,8 +50,7 @@ pub fn render(report: &Report) -> String {
 
 fn notes(entry: &Entry) -> Vec<String> {
     let mails = (!entry.mails.is_empty()).then(|| format!("mail to {}", human::few(&entry.mails)));
-    let left = (entry.after.state != State::Done || matches!(entry.verb, Verb::Orphan | Verb::Suspend))
-        .then(|| human::left(entry));
+    let left = entry.has_more_to_say().then(|| human::left(entry));
     mails.into_iter().chain(left).collect()
 }
 

@@ -25,6 +25,9 @@ use super::{
 /// What the structure is called.
 pub const FORMAT: &str = "pluvo.dev/plan/v1";
 
+/// Without a memory there is no drift.
+const DIFFERS: &str = "Differs";
+
 /// A plan.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -295,6 +298,13 @@ impl Entry {
         ) && self.after.state == State::Done
     }
 
+    /// Whether something is to be said besides the differences.
+    pub fn has_more_to_say(&self) -> bool {
+        self.after.state != State::Done
+            || self.after.reason == DIFFERS
+            || matches!(self.verb, Verb::Orphan | Verb::Suspend)
+    }
+
     /// The resource as people name it.
     pub fn resource(&self) -> String {
         format!("{} {}/{}", self.kind, self.namespace, self.name)
@@ -311,7 +321,7 @@ impl After {
             Progress::Done | Progress::Terminating | Progress::Idle => State::Done,
         };
         let reason = match verdict.reason {
-            Reason::DriftReported => "Differs".to_owned(),
+            Reason::DriftReported => DIFFERS.to_owned(),
             reason => reason.to_string(),
         };
         let message = match &outlook.deletion_blocked {
@@ -319,6 +329,9 @@ impl After {
             // A resource that ends hands over to those that go on, and waits for them to note it down.
             None if deleting && outlook.calls.is_empty() && !outlook.released => {
                 "nobody leaves: other resources declare them".to_owned()
+            }
+            None if verdict.reason == Reason::DriftReported && outlook.mode == Mode::Observe => {
+                "mode Observe only reports this".to_owned()
             }
             None => verdict.message.clone(),
         };
