@@ -1,6 +1,12 @@
 # What people type. The scripts say how.
 
-.PHONY: test up down fmt test-cluster
+.PHONY: try demo test up down fmt test-cluster
+
+demo: ## shows what the operator does, step by step: first without a cluster, then on a real API server
+	@tests/demo.sh demo
+
+try: ## the first half of it, which needs Rust alone
+	@tests/demo.sh try
 
 test: ## formatting, lints and all tests, on a real API server
 	@tests/run.sh

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 use pluvo_operator::sandbox::{Client, Sandbox, Seed, page_times};
@@ -17,6 +17,7 @@ use tokio::{
     time::sleep,
 };
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 /// A Pluvo organization on the loopback interface, for tests of anybody's integration.
 ///
@@ -41,6 +42,25 @@ enum Command {
         #[arg(long, default_values_t = [1_000, 100_000])]
         users: Vec<usize>,
     },
+    Control(Control),
+}
+
+/// Ask a control endpoint of a running sandbox, and print its answer.
+///
+/// `control state` shows everything that exists, `control reset` goes back to the seed, and `control change JSON` does
+/// what a person does behind the API's back.
+#[derive(Args)]
+struct Control {
+    /// The endpoint below /_sandbox/, such as state, log, outbox, reset, change or faults.
+    endpoint: String,
+    /// What to send, as JSON.
+    body: Option<String>,
+    /// The running sandbox.
+    #[arg(long, value_name = "URL", env = "PLUVO_SANDBOX_URL")]
+    sandbox: Url,
+    /// Which of its organizations is meant [default: the one that the URL leads to].
+    #[arg(long, value_name = "NAME")]
+    organization: Option<String>,
 }
 
 #[derive(Args)]
@@ -92,6 +112,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         .init();
     match arguments.command {
         Some(Command::Measure { users }) => measure(&users).await,
+        Some(Command::Control(control)) => ask(control).await,
         None => serve(arguments.serve).await,
     }
 }
@@ -151,6 +172,33 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     partial.push(".partial");
     std::fs::write(&partial, text)?;
     std::fs::rename(&partial, path)
+}
+
+/// Everything that changes something is a POST: with a body, or by its name.
+async fn ask(control: Control) -> Result<()> {
+    let Control {
+        endpoint,
+        body,
+        sandbox,
+        organization,
+    } = control;
+    let base = [Some(sandbox.as_str().trim_end_matches('/')), organization.as_deref()];
+    let base = base.into_iter().flatten().collect::<Vec<_>>().join("/");
+    let url = format!("{base}/_sandbox/{endpoint}");
+    let acts = body.is_some() || ["reset", "tokens/revoke"].contains(&endpoint.as_str());
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let request = if acts { http.post(&url) } else { http.get(&url) };
+    let answer = request.body(body.unwrap_or_default()).send().await?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    if !status.is_success() {
+        bail!("{url}: {status}: {text}");
+    }
+    // Answers are JSON; what is not is passed on as it is.
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(json) => println!("{}", serde_json::to_string_pretty(&json)?),
+        Err(_) => println!("{text}"),
+    }
+    Ok(())
 }
 
 async fn measure(sizes: &[usize]) -> Result<()> {

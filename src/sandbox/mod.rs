@@ -19,6 +19,7 @@
 //! # Control endpoints
 //!
 //! JSON in and out, no token; an error is `{"error": "…"}` with a 4xx status. A refused seed or change does nothing.
+//! `pluvo-sandbox control` asks them from a shell.
 //!
 //! | endpoint | what |
 //! |---|---|
