@@ -72,7 +72,7 @@ mod tests {
                 value.trim().trim_start_matches("- ")
             });
             for scalar in scalars.filter(|scalar| retyped.is_match(scalar)) {
-                let is_typed = scalar == "true" || scalar == "false" || scalar.parse::<i64>().is_ok();
+                let is_typed = scalar == "true" || scalar == "false" || scalar.parse::<f64>().is_ok();
                 assert!(is_typed, "{name}: {scalar} is not quoted");
             }
         }
