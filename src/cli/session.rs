@@ -159,7 +159,9 @@ impl Writer {
     /// Begins to read and write an organization, for at most `allowed`.
     pub fn start(client: Client, settings: &Settings, allowed: Duration) -> Self {
         Self {
-            session: Session::over(client, settings, allowed, Organization::start),
+            session: Session::over(client, settings, allowed, |client, settings, first_sweep, wakes| {
+                Organization::start(client, settings, first_sweep, wakes, Box::new(|| false))
+            }),
         }
     }
 

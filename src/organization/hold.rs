@@ -14,7 +14,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    const WITHOUT_PROGRESS: Duration = Duration::from_secs(5);
+    const WITHOUT_PROGRESS: Duration = Duration::from_secs(15);
     const AT_MOST: Duration = Duration::from_mins(1);
 
     /// The hold after a pass that found `awaited` users missing; `None` where nobody waits.

@@ -521,6 +521,22 @@ impl State {
         }
     }
 
+    /// Whether a document is to be sent. One that is not full leaves when its first call has lingered; while more calls
+    /// are about to be submitted, it waits for them, ten times as long at most.
+    #[must_use]
+    pub fn writes_due(&self, expects_more: bool, now: Instant) -> Next<()> {
+        let Some(due) = self.queue.due(now) else {
+            return Next::Nothing;
+        };
+        let patient = due + self.settings.linger * 9;
+        let due = match self.retry_at {
+            Some(retry_at) if retry_at > now => retry_at,
+            _ if expects_more && !self.queue.is_full() => patient.min(due.max(now + self.settings.linger / 10)),
+            _ => due,
+        };
+        if due <= now { Next::Send(()) } else { Next::At(due) }
+    }
+
     /// A document is to be sent: the calls that waited longest, if they have waited long enough.
     pub fn next_batch(&mut self, now: Instant) -> Next<Batch> {
         if let Some(retry_at) = self.retry_at.filter(|at| *at > now) {

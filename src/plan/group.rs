@@ -6,7 +6,6 @@ use crate::{
     api::{
         Mode, Reason,
         group::{GroupDeletionPolicy, PluvoGroupSpec},
-        status::DriftKind,
     },
     pluvo::{
         model::{Group, Id},
@@ -16,7 +15,7 @@ use crate::{
 
 use super::{
     Decision, Difference, Finalizer, Identity, Observed, Subject, Verdict,
-    attributes::{Attribute, Judgement, Seen},
+    attributes::{Attribute, Seen},
     custom_fields,
     object::{self, Declared},
     observed::Lookup,
@@ -106,14 +105,16 @@ fn by_id(
         );
         return stop(Verdict::stalled(Reason::IdentityConflict, message));
     }
-    match observed.group_by_id(id) {
-        Lookup::Found(group) => Ok(Some((group, false))),
-        Lookup::Unknown => Err(Box::new(Decision::unobserved(observed.available()))),
-        Lookup::Absent if when_gone == Reason::InvalidSpec => stop(Verdict::stalled(
+    match (observed.group_by_id(id), by_ref) {
+        (Lookup::Found(group), Lookup::Found(_)) => Ok(Some((group, false))),
+        // Under another ref, or gone: that no other group has the ref must be certain.
+        (Lookup::Unknown, _) | (_, Lookup::Unknown) => Err(Box::new(Decision::unobserved(observed.available()))),
+        (Lookup::Found(group), Lookup::Absent) => Ok(Some((group, false))),
+        (Lookup::Absent, _) if when_gone == Reason::InvalidSpec => stop(Verdict::stalled(
             when_gone,
             format!("adoptId {id} names no group in Pluvo"),
         )),
-        Lookup::Absent => {
+        (Lookup::Absent, _) => {
             let message = format!(
                 "group {} was known as {id} and is gone from Pluvo; it is not made again. Delete this resource, or use a new ref",
                 spec.reference
@@ -128,20 +129,13 @@ fn stop(verdict: Verdict) -> Found {
 }
 
 fn not_found(spec: &PluvoGroupSpec) -> Decision {
-    let missing = Difference {
-        path: "ref".into(),
-        kind: DriftKind::Missing,
-        desired: Some(spec.reference.clone()),
-        observed: None,
-    };
     let message = format!(
         "group {} does not exist in Pluvo, and mode Observe creates nothing",
         spec.reference
     );
     Decision {
-        drift: vec![missing],
-        observed: true,
-        ..Decision::only(Verdict::stalled(Reason::NotFound, message))
+        drift: vec![Difference::missing("ref", Some(spec.reference.clone()))],
+        ..object::compared(Verdict::stalled(Reason::NotFound, message))
     }
 }
 
@@ -188,13 +182,13 @@ fn update(
         group.reference.as_deref().unwrap_or_default().to_owned(),
     )];
     attributes.extend(own_attributes(spec, Some(group)));
-    let mutation = |judgement: &Judgement| Mutation::UpdateGroup {
+    let mutation = |writes: &dyn Fn(&str) -> bool| Mutation::UpdateGroup {
         id: group.id.clone(),
-        group: input(spec, |path| judgement.writes(path)),
+        group: input(spec, writes),
     };
     let identity = Identity {
         id: Some(group.id.clone()),
-        adopted: adopt.then(|| group.reference.clone()),
+        adopted: (adopt && subject.mode != Mode::Observe).then(|| group.reference.clone()),
     };
     let declared = Declared {
         title: &title(spec),
@@ -256,3 +250,6 @@ fn input(spec: &PluvoGroupSpec, of: impl Fn(&str) -> bool) -> GroupInput {
         is_editable: spec.is_editable.filter(|_| of("isEditable")),
     }
 }
+
+#[cfg(test)]
+mod tests;

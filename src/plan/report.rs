@@ -22,15 +22,13 @@ pub fn status(object: &Object, decision: &Decision, mode: Mode, now: Timestamp) 
         observed_generation: object.meta().generation,
         for_uid: object.meta().uid.clone(),
         mode: Some(mode),
-        mailed: if decision.observed {
-            decision.mailed.clone()
-        } else {
-            before.mailed.clone()
-        },
         ..before.clone()
     };
-    if decision.observed {
-        observed(&mut status, &before, decision, now);
+    // Whoever was told by mail once is not forgotten, whatever is declared meanwhile.
+    let told = decision.mailed.iter().filter(|name| !before.mailed.contains(name));
+    status.mailed.extend(told.cloned());
+    if decision.compared {
+        compared(&mut status, &before, decision, now);
     }
     status.conditions = conditions(object, &before, &status, decision, now);
     status
@@ -66,7 +64,7 @@ pub fn suspended(object: &Object, now: Timestamp) -> Status {
     status
 }
 
-fn observed(status: &mut Status, before: &Status, decision: &Decision, now: Timestamp) {
+fn compared(status: &mut Status, before: &Status, decision: &Decision, now: Timestamp) {
     if let Some(id) = &decision.identity.id {
         status.id = Some(id.0.to_string());
     }
@@ -196,7 +194,7 @@ fn drifted(
     decision: &Decision,
     make: &impl Fn(&'static str, &'static str, Reason, &str) -> Condition,
 ) -> Condition {
-    if !decision.observed {
+    if !decision.compared {
         let known = before
             .conditions
             .iter()
@@ -207,7 +205,7 @@ fn drifted(
                 condition::DRIFTED,
                 "Unknown",
                 decision.verdict.reason,
-                "Pluvo has not been read yet",
+                "what is declared and what Pluvo holds were not compared yet",
             )
         });
     }

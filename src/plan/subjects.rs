@@ -516,10 +516,7 @@ impl<O: Observed> Pass<'_, O> {
             calls,
             changes: std::mem::take(&mut self.out.changes),
             deletion_blocked: blocked,
-            ..Decision::only(Verdict::reconciling(
-                Reason::Deleting,
-                format!("{kept} users leave {}", self.target.title),
-            ))
+            ..Decision::only(Verdict::deleting(format!("{kept} users leave {}", self.target.title)))
         }
     }
 
@@ -631,7 +628,7 @@ impl<O: Observed> Pass<'_, O> {
             mailed,
             finalizer,
             awaited: if held { out.awaited } else { 0 },
-            ..object::known(verdict)
+            ..object::compared(verdict)
         }
     }
 

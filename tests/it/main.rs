@@ -22,4 +22,5 @@ mod examples;
 mod first_sync;
 mod harness;
 mod lifecycle;
+mod states;
 mod union;
