@@ -1,7 +1,7 @@
 //! What would happen: every resource is planned, what would be sent is carried out in memory, and everything is planned
 //! again, until nothing is left to send.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 
@@ -152,11 +152,10 @@ impl Outlook {
 
     /// Takes in what one round decided, of its calls the first `calls`. Nothing is told twice.
     pub fn add(&mut self, decision: &Decision, calls: usize) {
-        for difference in decision.changes.iter().chain(&decision.drift) {
-            if !self.differences.iter().any(|known| known.path == difference.path) {
-                self.differences.push(difference.clone());
-            }
-        }
+        let told: HashSet<_> = self.differences.iter().map(|known| known.path.clone()).collect();
+        let all = decision.changes.iter().chain(&decision.drift);
+        self.differences
+            .extend(all.filter(|difference| !told.contains(&difference.path)).cloned());
         for call in decision.calls.iter().take(calls) {
             if !self.calls.contains(call) {
                 self.calls.push(call.clone());

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
@@ -91,6 +91,9 @@ pub async fn run(args: &PlanArgs) -> Result<ExitCode> {
         .transpose()?;
     if let Some(base) = &base {
         manifests.check_changes(base)?;
+    }
+    if manifests.resources.is_empty() && base.as_ref().is_none_or(|base| base.resources.is_empty()) {
+        bail!("nothing to plan: the manifests hold no user, group, membership or assignment");
     }
     let target = args.target.resolve(&manifests)?;
     let workspace = Workspace::new(&manifests, base.as_ref(), &target, args.show_personal_data)?;
