@@ -5,23 +5,21 @@
 //! inventory holds the subject, or to the Exclusive one, and only if no live claim of any policy holds it.
 
 mod pass;
+mod removals;
 mod report;
-
-use std::{collections::BTreeSet, sync::Arc};
+#[cfg(test)]
+mod tests;
+mod union;
 
 use crate::{
     api::{Mode, Reason, common::Policy, membership::SubjectsDeletionPolicy, status::DriftKind},
     pluvo::model::{Id, User},
 };
 
-use super::{
-    Decision, Difference, Observed, Subject, Verdict,
-    claims::Claim,
-    object,
-    observed::{Lookup, Place, Presence},
-};
+use super::{Decision, Difference, Observed, Subject, Verdict, claims::Claim, object, observed::Place};
 
-use pass::{Outcomes, Pass};
+use pass::Pass;
+use union::Union;
 
 /// The place that subjects are put into, and how.
 pub struct Target<'a> {
@@ -33,6 +31,8 @@ pub struct Target<'a> {
     pub id: Id,
     /// All claims for the place, the oldest first.
     pub claims: &'a [Claim],
+    /// Groups whose participants are declared, and that do not exist.
+    pub missing: Vec<Missing>,
     /// Whether a selection of nobody may remove everybody.
     pub allow_empty: bool,
     /// Whether Pluvo tells those who are added by mail.
@@ -45,55 +45,54 @@ pub struct Target<'a> {
     pub is_declared_user: &'a dyn Fn(&str) -> bool,
 }
 
-/// A declared person.
-struct Person {
-    user: Lookup<Arc<User>>,
-    presence: Presence,
+/// Something that is referred to and does not exist in Pluvo (yet).
+pub struct Missing {
+    /// Where the spec names it.
+    pub path: String,
+    /// A sentence about it.
+    pub message: String,
+    /// Whether a live resource is about to make it.
+    pub is_declared: bool,
 }
 
 /// Plans the subjects of one live resource.
 pub fn plan(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
-    let Some(mine) = target.claims.iter().find(|claim| claim.key == *subject.key) else {
-        return Decision::unobserved(observed.available());
+    let unobserved = || Decision::unobserved(observed.available());
+    let Some(union) = Union::of(target.claims, subject.key, observed) else {
+        return unobserved();
     };
-    if let Some(decision) = refuse(target, mine) {
-        return decision;
+    if let Some(rival) = union.rival() {
+        let message = format!("{rival} already claims {} exclusively; only one may", target.title);
+        return object::known(Verdict::stalled(Reason::TargetConflict, message));
     }
-    let Some(declared) = expand(mine, observed) else {
-        return Decision::unobserved(observed.available());
+    let Some(declared) = union.declared() else {
+        return unobserved();
     };
-    let mut pass = Pass {
-        target,
-        mine,
-        subject,
-        observed,
-        out: Outcomes::default(),
+    let mut pass = Pass::new(target, &union, subject, observed);
+    let Some(people) = pass.look_up(&declared) else {
+        return unobserved();
     };
-    let people = pass.look_up(&declared);
-    if people
-        .values()
-        .any(|person| matches!(person.user, Lookup::Unknown) || person.presence == Presence::Unknown)
-    {
-        return Decision::unobserved(observed.available());
+    pass.additions(&people);
+    if pass.removals(&declared).is_none() {
+        return unobserved();
     }
-    if people.is_empty() && !mine.inventory.is_empty() && !target.allow_empty && mine.policy != Policy::Additive {
+    if people.is_empty() && !target.allow_empty && pass.leavers() > 0 {
         let message = format!(
-            "nobody is selected any more, and {} who were added to {} would be removed; nobody is removed. Set allowEmpty: true if that is meant",
-            mine.inventory.len(),
+            "nobody is selected any more, and {} would be removed from {}; nobody is removed. Set allowEmpty: true if that is meant",
+            pass.leavers(),
             target.title
         );
         return object::known(Verdict::stalled(Reason::EmptySelection, message));
     }
-    pass.additions(&people);
-    pass.removals(&declared);
     pass.finish()
 }
 
 /// Plans the end of one resource: what it added and nobody else declares goes.
 pub fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
-    let Some(mine) = target.claims.iter().find(|claim| claim.key == *subject.key) else {
+    let Some(union) = Union::of(target.claims, subject.key, observed) else {
         return Decision::release("everybody stays");
     };
+    let mine = union.mine();
     if mine.deletion_policy == SubjectsDeletionPolicy::Orphan
         || mine.policy == Policy::Additive
         || subject.mode == Mode::Observe
@@ -108,14 +107,7 @@ pub fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl
             ..Decision::unobserved(observed.available())
         };
     }
-    let mut pass = Pass {
-        target,
-        mine,
-        subject,
-        observed,
-        out: Outcomes::default(),
-    };
-    pass.withdraw()
+    Pass::new(target, &union, subject, observed).withdraw()
 }
 
 /// The place does not exist in Pluvo (yet). `is_declared`: a live resource is about to make it.
@@ -125,48 +117,6 @@ pub fn missing_place(kind: &str, name: &str, near: &[String], is_declared: bool)
         fleeting: is_declared,
         ..verdict
     })
-}
-
-fn refuse(target: &Target<'_>, mine: &Claim) -> Option<Decision> {
-    let rival = target
-        .claims
-        .iter()
-        .take_while(|claim| claim.key != mine.key)
-        .find(|claim| claim.policy == Policy::Exclusive && !claim.deleting);
-    if let (Policy::Exclusive, Some(rival)) = (mine.policy, rival) {
-        let message = format!(
-            "{} already claims {} exclusively; only one may",
-            rival.key, target.title
-        );
-        return Some(object::known(Verdict::stalled(Reason::TargetConflict, message)));
-    }
-    None
-}
-
-/// Declared refs, with everybody who takes part in the declared groups; `None` where a group's list is not complete.
-fn expand(claim: &Claim, observed: &impl Observed) -> Option<BTreeSet<String>> {
-    let mut declared = claim.declared.clone();
-    for group in &claim.groups {
-        match observed.group_by_ref(group) {
-            Lookup::Unknown => return None,
-            Lookup::Absent => {}
-            Lookup::Found(group) => {
-                let members = match observed.everybody(&Place::Group(
-                    group.id.clone(),
-                    crate::pluvo::request::GroupRole::Participant,
-                )) {
-                    Lookup::Found(members) => members,
-                    Lookup::Absent | Lookup::Unknown => return None,
-                };
-                declared.extend(
-                    members
-                        .iter()
-                        .filter_map(|user| user.reference.as_deref().map(str::to_owned)),
-                );
-            }
-        }
-    }
-    Some(declared)
 }
 
 fn difference(reference: &str, kind: DriftKind) -> Difference {

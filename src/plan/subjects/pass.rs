@@ -1,4 +1,4 @@
-//! Who goes in, who goes out, and what is said about whom.
+//! One pass over everybody who is declared: who is there, who goes in, and what is said about whom.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,8 +7,7 @@ use std::{
 
 use crate::{
     api::{
-        Mode, Reason,
-        common::Policy,
+        Mode,
         status::{DriftKind, Subjects},
     },
     pluvo::model::{Id, User},
@@ -16,15 +15,23 @@ use crate::{
 
 use super::{
     super::{
-        Cause, Decision, Difference, Observed, Subject, Verdict, Write,
+        Cause, Difference, Observed, Subject, Write,
         claims::Claim,
-        near, object,
+        near,
         observed::{Key, Lookup, Outcome, Presence},
     },
-    Person, Target, difference, expand, name, path,
-    report::{EXCLUSIVE, SHOWN},
+    Target, difference, path,
+    report::SHOWN,
+    union::Union,
 };
 
+/// A declared person: the account, if there is one, and whether it is in the place.
+pub(super) struct Person {
+    user: Option<Arc<User>>,
+    presence: Presence,
+}
+
+/// What a pass has found so far.
 #[derive(Default)]
 pub(super) struct Outcomes {
     pub(super) counts: Subjects,
@@ -38,11 +45,21 @@ pub(super) struct Outcomes {
     pub(super) calls: BTreeMap<(Step, Cause, bool), Addressees>,
     pub(super) refused: Vec<String>,
     pub(super) refusal: Option<Arc<str>>,
+    /// Sentences about who or what does not exist.
     pub(super) missing: Vec<String>,
-    pub(super) arriving: i64,
-    pub(super) linked: Vec<String>,
+    /// How many of these nobody is about to make.
+    pub(super) unmade: usize,
+    /// Users who are about to be made.
     pub(super) awaited: usize,
+    /// Moves that Pluvo acknowledged and does not show yet.
+    pub(super) moving: i64,
+    /// Those whom Pluvo does not let go, because they are there through something else.
+    pub(super) linked: Vec<String>,
     pub(super) waits_for_sibling: i64,
+    /// Removals that wait until all claims are known.
+    pub(super) blocked: usize,
+    /// Whether it is not known who else is there.
+    pub(super) unlisted: bool,
     pub(super) exclusive_in_sync: bool,
 }
 
@@ -63,16 +80,34 @@ pub(super) enum Step {
 
 pub(super) struct Pass<'a, O> {
     pub(super) target: &'a Target<'a>,
+    pub(super) union: &'a Union<'a>,
     pub(super) mine: &'a Claim,
     pub(super) subject: &'a Subject<'a>,
     pub(super) observed: &'a O,
     pub(super) out: Outcomes,
 }
 
-impl<O: Observed> Pass<'_, O> {
-    /// Everybody who is declared and not excluded, with where they are.
-    pub(super) fn look_up(&mut self, declared: &BTreeSet<String>) -> BTreeMap<String, Person> {
+impl<'a, O: Observed> Pass<'a, O> {
+    /// Nothing is found yet.
+    pub(super) fn new(target: &'a Target<'a>, union: &'a Union<'a>, subject: &'a Subject<'a>, observed: &'a O) -> Self {
+        let mailed = subject.status.map(|status| status.mailed.iter().cloned().collect());
+        Self {
+            target,
+            union,
+            mine: union.mine(),
+            subject,
+            observed,
+            out: Outcomes {
+                mailed: mailed.unwrap_or_default(),
+                ..Outcomes::default()
+            },
+        }
+    }
+
+    /// Everybody who is declared and not excluded, with where they are; `None` where that is not known of somebody.
+    pub(super) fn look_up(&mut self, declared: &BTreeSet<String>) -> Option<BTreeMap<String, Person>> {
         let mut people = BTreeMap::new();
+        let mut unknown = false;
         for reference in declared {
             let user = self.observed.user_by_ref(reference);
             let archived = matches!(&user, Lookup::Found(user) if user.archived);
@@ -86,10 +121,12 @@ impl<O: Observed> Pass<'_, O> {
                 Lookup::Absent => Presence::Absent,
                 Lookup::Unknown => Presence::Unknown,
             };
+            unknown |= presence == Presence::Unknown;
+            let user = user.found();
             people.insert(reference.clone(), Person { user, presence });
         }
         self.out.counts.declared = i64::try_from(people.len()).unwrap_or(i64::MAX);
-        people
+        (!unknown).then_some(people)
     }
 
     fn keep_lists(&mut self, reference: &str) {
@@ -101,24 +138,26 @@ impl<O: Observed> Pass<'_, O> {
         }
     }
 
+    /// Brings in whoever is declared and not there.
     pub(super) fn additions(&mut self, people: &BTreeMap<String, Person>) {
-        self.out.mailed = self
-            .subject
-            .status
-            .map(|status| status.mailed.iter().cloned().collect())
-            .unwrap_or_default();
+        for missing in &self.target.missing {
+            self.out.missing.push(missing.message.clone());
+            self.out.unmade += usize::from(!missing.is_declared);
+            self.out.waiting.push(Difference::missing(&*missing.path, None));
+        }
         for (reference, person) in people {
             self.keep_lists(reference);
             self.take_over(reference);
             match (&person.user, person.presence) {
-                (Lookup::Found(_), Presence::Present | Presence::Leaving) => self.is_there(reference),
-                (Lookup::Found(_), Presence::Arriving) => {
+                (None, _) => self.does_not_exist(reference),
+                (Some(_), Presence::Present) => self.is_there(reference),
+                (Some(_), Presence::Arriving) => {
                     self.out.counts.waiting += 1;
-                    self.out.arriving += 1;
+                    self.out.moving += 1;
                     self.out.pending.extend(self.mine.pending.get(reference).cloned());
                 }
-                (Lookup::Found(user), _) => self.is_missing(reference, user),
-                _ => self.does_not_exist(reference),
+                // Whoever is declared again while leaving is brought in again.
+                (Some(user), presence) => self.is_missing(reference, user, presence == Presence::Leaving),
             }
         }
     }
@@ -132,12 +171,7 @@ impl<O: Observed> Pass<'_, O> {
 
     /// A subject that a sibling added and no longer declares becomes ours, so that somebody answers for the removal.
     fn take_over(&mut self, reference: &str) {
-        let abandoned = self.target.claims.iter().any(|claim| {
-            claim.key != self.mine.key
-                && claim.inventory.contains(reference)
-                && (claim.deleting || !claim.declared.contains(reference))
-        });
-        if abandoned {
+        if self.union.is_abandoned(reference) {
             self.out.found.remove(reference);
             self.out.inventory.insert(reference.to_owned());
         }
@@ -147,6 +181,7 @@ impl<O: Observed> Pass<'_, O> {
         self.out.counts.waiting += 1;
         let declared = (self.target.is_declared_user)(reference);
         self.out.awaited += usize::from(declared);
+        self.out.unmade += usize::from(!declared);
         // Looking for what resembles a name reads every user: only for those who are named in the message.
         let named = !declared && self.out.missing.len() < SHOWN;
         let similar = if named {
@@ -158,9 +193,10 @@ impl<O: Observed> Pass<'_, O> {
         self.out.waiting.push(difference(reference, DriftKind::Missing));
     }
 
-    fn is_missing(&mut self, reference: &str, user: &User) {
+    fn is_missing(&mut self, reference: &str, user: &User, leaving: bool) {
         let known = self.mine.inventory.contains(reference) || self.mine.found.contains(reference);
-        let drifted = (known && !self.mine.pending.contains(reference)) || self.subject.mode == Mode::Observe;
+        let was_there = known && !leaving && !self.mine.pending.contains(reference);
+        let drifted = was_there || self.subject.mode == Mode::Observe;
         let cause = if drifted { Cause::Drift } else { Cause::Change };
         let write = Write::of(self.subject.uid, &path(reference), "in");
         if drifted {
@@ -170,18 +206,15 @@ impl<O: Observed> Pass<'_, O> {
         }
         if let Some(Outcome::Refused(message)) = self.observed.outcome(&write.fingerprint) {
             self.out.counts.refused += 1;
-            self.out.inventory.remove(reference);
+            if !drifted {
+                self.out.inventory.remove(reference);
+            }
             self.out.refused.push(reference.to_owned());
             self.out.refusal = Some(message);
             return;
         }
         self.out.counts.waiting += 1;
-        let first = self
-            .target
-            .claims
-            .iter()
-            .find(|claim| claim.declared.contains(reference) && claim.may_add(reference));
-        let ours = first.is_none_or(|claim| claim.key == self.mine.key);
+        let ours = self.union.adder(reference).is_none_or(|key| *key == self.mine.key);
         if !ours {
             self.out.waits_for_sibling += 1;
         } else if self.subject.writes(cause) {
@@ -204,147 +237,10 @@ impl<O: Observed> Pass<'_, O> {
         self.call(Step::Add, cause, mail, reference, user, write);
     }
 
-    fn call(&mut self, step: Step, cause: Cause, mail: bool, reference: &str, user: &User, write: Write) {
+    pub(super) fn call(&mut self, step: Step, cause: Cause, mail: bool, reference: &str, user: &User, write: Write) {
         let addressees = self.out.calls.entry((step, cause, mail)).or_default();
         addressees.users.push(user.id.clone());
         addressees.refs.push(reference.to_owned());
         addressees.writes.push(write);
-    }
-
-    /// Takes out whom this resource added and nobody declares any more; if it is Exclusive, everybody whom nobody declares.
-    pub(super) fn removals(&mut self, declared: &BTreeSet<String>) {
-        let undeclared: Vec<_> = self
-            .mine
-            .inventory
-            .iter()
-            .filter(|reference| !declared.contains(*reference))
-            .cloned()
-            .collect();
-        if self.mine.policy == Policy::Additive {
-            return;
-        }
-        for reference in undeclared {
-            self.undeclared(&reference, Cause::Change);
-        }
-        if self.mine.policy == Policy::Exclusive {
-            self.unexpected();
-        }
-    }
-
-    fn undeclared(&mut self, reference: &str, cause: Cause) {
-        let others = self
-            .target
-            .claims
-            .iter()
-            .filter(|claim| claim.key != self.mine.key && !claim.deleting);
-        let holders: Vec<_> = others.filter(|claim| self.claims_subject(claim, reference)).collect();
-        if !holders.is_empty() {
-            if !holders.iter().any(|claim| claim.inventory.contains(reference)) {
-                self.out.inventory.insert(reference.to_owned());
-            }
-            return;
-        }
-        let Lookup::Found(user) = self.observed.user_by_ref(reference) else {
-            return;
-        };
-        if matches!(
-            self.observed.presence(&self.target.place, &user.id),
-            Presence::Present | Presence::Arriving
-        ) {
-            self.out.inventory.insert(reference.to_owned());
-            self.remove(reference, &user, cause);
-        }
-    }
-
-    /// Whether a claim holds a subject, by name, labels or group; a group that is not known holds everybody.
-    fn claims_subject(&self, claim: &Claim, reference: &str) -> bool {
-        claim.declared.contains(reference)
-            || (!claim.groups.is_empty() && expand(claim, self.observed).is_none_or(|all| all.contains(reference)))
-    }
-
-    fn unexpected(&mut self) {
-        let Lookup::Found(everybody) = self.observed.everybody(&self.target.place) else {
-            return;
-        };
-        let was_in_sync =
-            self.subject.applied(EXCLUSIVE) == Some(&*Write::of(self.subject.uid, EXCLUSIVE, "Exclusive").fingerprint);
-        let cause = if was_in_sync || self.subject.mode == Mode::Observe {
-            Cause::Drift
-        } else {
-            Cause::Change
-        };
-        let live: Vec<_> = self.target.claims.iter().filter(|claim| !claim.deleting).collect();
-        let strangers: Vec<_> = everybody
-            .into_iter()
-            .filter(|user| !user.archived)
-            .filter(|user| {
-                let name = name(user);
-                !self.mine.inventory.contains(&name) && !live.iter().any(|claim| self.claims_subject(claim, &name))
-            })
-            .collect();
-        self.out.exclusive_in_sync = strangers.is_empty() || was_in_sync;
-        for user in strangers {
-            let name = name(&user);
-            self.remove(&name, &user, cause);
-        }
-    }
-
-    fn remove(&mut self, reference: &str, user: &User, cause: Cause) {
-        let write = Write::of(self.subject.uid, &path(reference), "out");
-        let linked = match self.observed.outcome(&write.fingerprint) {
-            Some(Outcome::Refused(message)) => {
-                self.out.counts.refused += 1;
-                self.out.refused.push(reference.to_owned());
-                self.out.refusal = Some(message);
-                return;
-            }
-            Some(Outcome::LinkedViaObject) => true,
-            Some(Outcome::Acknowledged) | None => false,
-        };
-        let unexpected = difference(reference, DriftKind::Unexpected);
-        if linked || cause == Cause::Drift {
-            self.out.drift.push(unexpected);
-        } else {
-            self.out.changes.push(unexpected);
-        }
-        if linked {
-            self.out.linked.push(reference.to_owned());
-        } else if self.subject.writes(cause) && !self.target.unknown_claims {
-            self.call(Step::Remove, cause, false, reference, user, write);
-        }
-    }
-
-    pub(super) fn withdraw(&mut self) -> Decision {
-        let mut kept = 0;
-        for reference in &self.mine.inventory {
-            if matches!(self.observed.user_by_ref(reference), Lookup::Unknown) {
-                return object::end_unobserved(&self.target.title, "left", self.observed);
-            }
-            self.undeclared(reference, Cause::Deletion);
-        }
-        kept += self.out.inventory.len();
-        let calls = self.calls();
-        if !self.out.refused.is_empty() {
-            let message = self.refusal();
-            return Decision {
-                calls,
-                deletion_blocked: Some(message.clone()),
-                ..object::known(Verdict::stalled(Reason::ApiRejected, message))
-            };
-        }
-        if kept == 0 || !self.out.linked.is_empty() && calls.is_empty() {
-            return Decision::release("everybody whom it added is gone");
-        }
-        let blocked = (!self.observed.available()).then(|| {
-            format!(
-                "{kept} users are to leave {}, and Pluvo cannot be reached",
-                self.target.title
-            )
-        });
-        Decision {
-            calls,
-            deletion_blocked: blocked,
-            ..Decision::only(Verdict::deleting(format!("{kept} users leave {}", self.target.title)))
-        }
     }
 }

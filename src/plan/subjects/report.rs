@@ -49,16 +49,6 @@ impl<O: Observed> Pass<'_, O> {
             .collect()
     }
 
-    pub(super) fn refusal(&self) -> String {
-        let why = self.out.refusal.as_deref().unwrap_or("no reason was given");
-        format!(
-            "Pluvo refuses {} of {}: {}: {why}",
-            self.out.refused.len(),
-            self.target.title,
-            few(&self.out.refused)
-        )
-    }
-
     pub(super) fn finish(mut self) -> Decision {
         let listed: usize = [
             &self.out.inventory,
@@ -150,18 +140,29 @@ impl<O: Observed> Pass<'_, O> {
                 format!("{title} waits for {}: {}", out.missing.len(), few(&out.missing)),
             );
             return Verdict {
-                fleeting: out.awaited == out.missing.len(),
+                fleeting: out.unmade == 0,
                 ..verdict
             };
         }
         if !calls.is_empty() || out.waits_for_sibling > 0 {
             return Verdict::fleeting(Reason::Pending, format!("bringing {title} up to date"));
         }
-        if out.arriving > 0 {
-            return Verdict::fleeting(
-                Reason::Pending,
-                format!("{} are accepted into {title} and not visible there yet", out.arriving),
+        if out.moving > 0 {
+            let message = format!(
+                "{} moves into or out of {title} are accepted and not visible yet",
+                out.moving
             );
+            return Verdict::fleeting(Reason::Pending, message);
+        }
+        if out.blocked > 0 {
+            let message = format!(
+                "{} leave {title} as soon as everything that may declare them is known",
+                out.blocked
+            );
+            return Verdict::reconciling(Reason::Pending, message);
+        }
+        if out.unlisted {
+            return Verdict::fleeting(Reason::Pending, format!("it is not known yet who else is in {title}"));
         }
         if !out.linked.is_empty() && out.drift.len() == out.linked.len() {
             return Verdict::done(
@@ -187,7 +188,7 @@ fn list(set: BTreeSet<String>) -> Vec<String> {
     set.into_iter().collect()
 }
 
-fn few(names: &[String]) -> String {
+pub(super) fn few(names: &[String]) -> String {
     let shown = names
         .iter()
         .take(SHOWN)

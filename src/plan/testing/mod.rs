@@ -4,9 +4,8 @@ mod cluster;
 mod pluvo;
 mod table;
 
-pub use cluster::{Cluster, connection, ready};
+pub use cluster::Cluster;
 pub use pluvo::{Pluvo, choice_value};
-pub use table::assert_is_in_table;
 
 use serde_json::Value;
 
@@ -71,9 +70,13 @@ pub fn changes(decision: &Decision) -> Vec<&str> {
         .collect()
 }
 
-/// A set of words.
-pub fn set<const N: usize>(words: [&str; N]) -> std::collections::BTreeSet<String> {
-    words.into_iter().map(str::to_owned).collect()
+/// So many random cases; a failure prints the case, and no file is written beside the sources.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        cases,
+        failure_persistence: None,
+        ..Default::default()
+    }
 }
 
 /// Nothing beside what is needed.
