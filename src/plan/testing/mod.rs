@@ -4,7 +4,7 @@ mod cluster;
 mod pluvo;
 mod table;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, connection};
 pub use pluvo::{Pluvo, choice_value};
 
 use serde_json::Value;
