@@ -1,6 +1,6 @@
 //! Plans one resource of any kind. The controller and the command line share it.
 
-use crate::api::Reason;
+use crate::api::{Kind, Reason};
 
 use super::{
     Decision, Object, Observed, Registry, Subject, Verdict, assignment, group, membership, object,
@@ -52,7 +52,10 @@ pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, ho
             };
             user::plan(&user.spec, &subject, &context, observed)
         }
-        Object::Group(group) => group::plan(&group.spec, &subject, observed),
+        Object::Group(group) => {
+            let is_declared = |reference: &str| registry.owner_of(&connection, Kind::Group, reference).is_some();
+            group::plan(&group.spec, &subject, &is_declared, observed)
+        }
         Object::Membership(membership) => membership::plan(&membership.spec, deleting, &subject, &scope, observed),
         Object::Assignment(assignment) => assignment::plan(&assignment.spec, deleting, &subject, &scope, observed),
     }
