@@ -4,8 +4,9 @@ mod cluster;
 mod pluvo;
 mod table;
 
-pub use cluster::{Cluster, connection};
+pub use cluster::{Cluster, connection, ready};
 pub use pluvo::{Pluvo, choice_value};
+pub use table::assert_is_in_table;
 
 use serde_json::Value;
 
