@@ -1,17 +1,22 @@
-//! The operator's binary: parses the command line, runs the command, and turns its outcome into an exit code.
+//! `pluvo-operator`: parse, run, exit code.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use pluvo_operator::cli::{Cli, Command, run};
+use pluvo_operator::cli::{self, Cli};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Run(args) => run::run(args).await,
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let _ = usage.print();
+            // Not clap's 2, which means changes here.
+            return ExitCode::from(u8::from(usage.use_stderr()));
+        }
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    match cli::main(cli).await {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

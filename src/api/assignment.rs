@@ -71,7 +71,7 @@ pub struct TrainingAssignmentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2000), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
     pub users: Option<Vec<String>>,
-    /// Selects PluvoUsers on the same connection, in all namespaces, by their labels.
+    /// Selects `PluvoUsers` on the same connection, in all namespaces, by their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_selector: Option<LabelSelector>,
     /// Refs of groups in Pluvo: everyone who takes part in them, now and later.

@@ -38,7 +38,7 @@ impl Default for Management {
 }
 
 fn ten_minutes() -> Duration {
-    std::time::Duration::from_secs(600).into()
+    std::time::Duration::from_mins(10).into()
 }
 
 /// Names a PluvoConnection.

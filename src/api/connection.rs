@@ -83,7 +83,7 @@ pub struct PluvoConnectionSpec {
 }
 
 fn five_minutes() -> Duration {
-    std::time::Duration::from_secs(300).into()
+    std::time::Duration::from_mins(5).into()
 }
 
 /// Names a Secret in the same namespace.
@@ -175,7 +175,7 @@ fn operations_per_request() -> i32 {
 }
 
 fn visibility_timeout() -> Duration {
-    std::time::Duration::from_secs(900).into()
+    std::time::Duration::from_mins(15).into()
 }
 
 /// What the operator knows about the organization.

@@ -70,7 +70,7 @@ pub struct PluvoGroupMembershipSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2000), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
     pub users: Option<Vec<String>>,
-    /// Selects PluvoUsers on the same connection, in all namespaces, by their labels.
+    /// Selects `PluvoUsers` on the same connection, in all namespaces, by their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_selector: Option<LabelSelector>,
     /// Whether a selection that resolves to nobody may remove everybody whom this resource added.

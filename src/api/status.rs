@@ -64,7 +64,7 @@ pub struct Status {
     /// The last handled value of the annotation `pluvo.dev/reconcile-requested-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// Ready, Synced and Drifted always; Reconciling, Stalled, Suspended and DeletionBlocked only while true.
+    /// Ready, Synced and Drifted always; Reconciling, Stalled, Suspended and `DeletionBlocked` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -31,7 +31,7 @@ pub struct RunArgs {
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// error, warn, info, debug or trace; or filters such as info,pluvo_operator::organization=debug.
+    /// error, warn, info, debug or trace; or filters such as `info,pluvo_operator::organization=debug`.
     #[arg(long, default_value = "info")]
     log_level: String,
     /// How a log line looks.

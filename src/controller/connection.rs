@@ -33,7 +33,7 @@ use super::{
 };
 
 /// A process that starts again and again shall not sweep each time.
-const MIN_PAUSE: Duration = Duration::from_secs(60);
+const MIN_PAUSE: Duration = Duration::from_mins(1);
 
 /// Runs one pass.
 pub async fn run(cached: Arc<Cached<PluvoConnection>>, context: Arc<Context>) -> Result<Action, PassError> {
@@ -240,11 +240,29 @@ impl Pass<'_> {
                 Verdict::stalled(Reason::CredentialsRejected, error.to_string())
             }
             (Some(error), None) => Verdict::reconciling(Reason::ApiUnavailable, error.to_string()),
-            (None, _) if health.sweep.count == 0 => {
-                Verdict::reconciling(Reason::Connecting, "the first sweep is under way")
+            (None, _) if health.sweep.count > 0 || self.was_connected(health) => {
+                let users = match health.sweep.count {
+                    0 => self.last_sweep().and_then(|sweep| sweep.users).unwrap_or_default(),
+                    _ => count(health.sweep.users),
+                };
+                Verdict::done(Reason::Connected, format!("{users} users are known"))
             }
-            (None, _) => Verdict::done(Reason::Connected, format!("{} users are known", health.sweep.users)),
+            (None, _) => Verdict::reconciling(Reason::Connecting, "the first sweep is under way"),
         }
+    }
+
+    fn last_sweep(&self) -> Option<&LastSweep> {
+        self.connection.status.as_ref()?.last_sweep.as_ref()
+    }
+
+    /// A restart is no news: what an earlier process has read lately stands until the first sweep of this one.
+    fn was_connected(&self, health: &Health) -> bool {
+        let status = self.connection.status.as_ref();
+        let is_current = status.is_some_and(|status| status.observed_generation == self.connection.metadata.generation);
+        let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
+        let was_ready =
+            conditions.any(|known| known.type_ == condition::READY && known.reason == Reason::Connected.as_str());
+        is_current && was_ready && self.is_fresh(health)
     }
 
     async fn report(
@@ -318,12 +336,19 @@ impl Pass<'_> {
         counts.filter(|counted| counted.count > 0).collect()
     }
 
+    /// Whether the last complete sweep, of this process or of one before, is at most three intervals old.
     fn is_fresh(&self, health: &Health) -> bool {
+        let before = self
+            .last_sweep()
+            .and_then(|sweep| sweep.completed_at.as_ref())
+            .map(|time| time.0);
         let oldest = Duration::from(self.connection.spec.interval) * 3;
+        let age = |at| Duration::try_from(Timestamp::now().duration_since(at));
         health
             .sweep
             .completed_at
-            .is_some_and(|at| Duration::try_from(Timestamp::now().duration_since(at)).is_ok_and(|age| age <= oldest))
+            .or(before)
+            .is_some_and(|at| age(at).is_ok_and(|age| age <= oldest))
     }
 
     fn conditions(&self, verdict: &Verdict, health: Option<&Health>) -> Vec<Condition> {
@@ -372,10 +397,12 @@ impl Pass<'_> {
         let mut written = status::apply(&self.api, &self.connection.metadata, status).await?;
         cache::strip(&mut written);
         self.connection = Arc::new(written);
-        self.context
-            .registry
-            .lock()
-            .set_connection(self.key.clone(), self.connection.clone());
+        let mut registry = self.context.registry.lock();
+        let known = registry.connection(&self.key);
+        // The watch may have shown a newer one meanwhile.
+        if known.is_some_and(|known| cache::is_newer(self.connection.meta(), known.meta())) {
+            registry.set_connection(self.key.clone(), self.connection.clone());
+        }
         Ok(())
     }
 }
@@ -399,6 +426,12 @@ fn own_endpoint(connection: &PluvoConnection) -> Result<Endpoint, String> {
 fn sandbox_name(connection: &PluvoConnection, own: &Endpoint) -> String {
     let host = || own.graphql_url().host_str().unwrap_or_default().replace('.', "-");
     connection.spec.organization.clone().unwrap_or_else(host)
+}
+
+/// What resources on a connection, and rival connections, depend on.
+fn terms_of(connection: &PluvoConnection) -> (Option<&str>, Option<i64>, bool) {
+    let meta = connection.meta();
+    (meta.uid.as_deref(), meta.generation, meta.deletion_timestamp.is_some())
 }
 
 /// Takes connections into the registry. A change of a spec wakes everything on the connection.
@@ -431,25 +464,21 @@ impl cache::Sink<PluvoConnection> for Sink {
 
     fn set(&self, connection: Arc<PluvoConnection>) {
         let key = key_of(&connection);
-        let meaning = |connection: &PluvoConnection| {
-            let meta = connection.meta();
-            (
-                meta.uid.clone(),
-                meta.generation,
-                meta.annotations.clone(),
-                meta.deletion_timestamp.is_some(),
-            )
-        };
         let mut registry = self.context.registry.lock();
-        let is_same = registry
-            .connection(&key)
-            .is_some_and(|known| meaning(known) == meaning(&connection));
-        registry.set_connection(key.clone(), connection);
-        let others: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
+        let known = registry.connection(&key).cloned();
+        registry.set_connection(key.clone(), connection.clone());
+        let all: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
         drop(registry);
-        if !is_same {
-            others.iter().for_each(|key| self.context.wakes.connection(key));
+        if known
+            .as_deref()
+            .is_none_or(|known| terms_of(known) != terms_of(&connection))
+        {
+            for other in &all {
+                self.context.wakes.connection(other);
+            }
             self.wake_dependents(&key);
+        } else if known.is_some_and(|known| known.annotations() != connection.annotations()) {
+            self.context.wakes.connection(&key);
         }
     }
 
@@ -461,7 +490,9 @@ impl cache::Sink<PluvoConnection> for Sink {
         drop(registry);
         let (context, gone) = (self.context.clone(), key.clone());
         tokio::spawn(async move { context.organizations.stop(&gone).await });
-        others.iter().for_each(|key| self.context.wakes.connection(key));
+        for other in &others {
+            self.context.wakes.connection(other);
+        }
         self.wake_dependents(&key);
     }
 

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    plan::{ConnectionKey, Registry, ResourceKey},
+    plan::{ConnectionKey, Object, Registry, ResourceKey},
     telemetry::Metrics,
 };
 
@@ -57,7 +57,7 @@ impl Context {
             client,
             options,
             registry: Mutex::new(Registry::awaiting_watches()),
-            organizations: Organizations::new(health),
+            organizations: Organizations::new(health, wakes.awaited.clone()),
             memories: Memories::default(),
             wakes,
             metrics,
@@ -107,18 +107,19 @@ impl Context {
     /// A resource is gone: nothing of it is sent any more, and whoever depends on it looks again.
     pub fn forget(&self, key: &ResourceKey) {
         self.forget_calls(key);
+        self.wakes.awaited.forget(key);
         let mut registry = self.registry.lock();
         if let Some(uid) = registry.get(key).and_then(|object| object.meta().uid.clone()) {
             self.memories.forget(&uid);
         }
         let woken = registry.remove(key);
         drop(registry);
-        woken.iter().for_each(|key| self.wakes.resource(key));
+        self.wakes.resources(&woken);
     }
 
     /// Takes back whatever a resource has asked for and was not sent.
     pub fn forget_calls(&self, key: &ResourceKey) {
-        let connection = self.registry.lock().get(key).map(|object| object.connection());
+        let connection = self.registry.lock().get(key).map(Object::connection);
         if let Some(organization) = connection.and_then(|connection| self.organizations.get(&connection)) {
             organization.forget(key);
         }

@@ -6,8 +6,10 @@ use std::{collections::HashMap, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::organization::hold::Hold;
+
 /// The longest time between two attempts.
-const MAX_BACKOFF: Duration = Duration::from_secs(300);
+const MAX_BACKOFF: Duration = Duration::from_mins(5);
 
 /// What is remembered of one resource.
 #[derive(Clone, Debug, Default)]
@@ -22,38 +24,6 @@ pub struct Memory {
     pub waiting_since: Option<Instant>,
     /// A request to reconcile: its value, and how many sweeps must have ended for it to be handled.
     pub requested: Option<(String, u64)>,
-}
-
-/// How long to wait for users that are being created: so long as there is progress, and no longer than a minute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hold {
-    begun: Instant,
-    /// How many were missing when that last changed.
-    awaited: usize,
-    progress: Instant,
-}
-
-impl Hold {
-    const WITHOUT_PROGRESS: Duration = Duration::from_secs(5);
-    const AT_MOST: Duration = Duration::from_secs(60);
-
-    /// The hold after a pass that found `awaited` users missing; `None` where nobody waits.
-    pub fn next(before: Option<Self>, awaited: usize, now: Instant) -> Option<Self> {
-        let begun = before.map_or(now, |hold| hold.begun);
-        let progress = before
-            .filter(|hold| hold.awaited == awaited)
-            .map_or(now, |hold| hold.progress);
-        (awaited > 0).then_some(Self {
-            begun,
-            awaited,
-            progress,
-        })
-    }
-
-    /// When to wait no longer.
-    pub fn ends(&self) -> Instant {
-        (self.progress + Self::WITHOUT_PROGRESS).min(self.begun + Self::AT_MOST)
-    }
 }
 
 /// What is remembered, by uid.

@@ -15,7 +15,7 @@ use crate::{
         Reason, Status, annotations,
         reason::{Progress, condition},
     },
-    organization::Organization,
+    organization::{Organization, hold::Hold, state::Moment},
     plan::{
         Decision, Finalizer, Object, ResourceKey, Verdict,
         registry::{Declarable, key_of},
@@ -29,7 +29,7 @@ use super::{
     context::Context,
     error::PassError,
     events, finalizer,
-    memory::{Hold, Memory},
+    memory::Memory,
     status,
 };
 
@@ -46,6 +46,7 @@ where
     context.note_pass();
     context.metrics.pass(K::KIND);
     let key = key_of(&*cached.0);
+    let _running = context.wakes.awaited.begin(&key);
     let Some(object) = context.registry.lock().get(&key).cloned() else {
         return Ok(Action::await_change());
     };
@@ -60,6 +61,7 @@ where
 }
 
 /// What to do about a failed pass: a conflict is waited out, everything else backs off.
+#[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 pub fn on_error<K: Resource>(cached: Arc<Cached<K>>, error: &PassError, context: Arc<Context>) -> Action
 where
     Cached<K>: Resource,
@@ -107,12 +109,12 @@ where
             Err(verdict) => return self.report_only(verdict).await,
         };
         let handled = self.handle_request(&organization);
-        let decision = self.decide(&organization);
+        let (decision, as_of) = self.decide(&organization);
         if decision.finalizer == Finalizer::Release && deleting {
             return self.release().await;
         }
         self.set_finalizer(decision.finalizer).await?;
-        self.enact(&organization, decision, handled).await
+        self.enact(&organization, decision, as_of, handled).await
     }
 
     fn uid(&self) -> &str {
@@ -164,13 +166,16 @@ where
         })
     }
 
-    fn decide(&self, organization: &Organization) -> Decision {
+    fn decide(&self, organization: &Organization) -> (Decision, Moment) {
         let memory = self.context.memories.get(self.uid());
         let hold_is_over = memory.hold.is_some_and(|hold| hold.ends() <= Instant::now());
         let wants_reads = !self.is_settled() || organization.health().sweep.count > 0;
         organization.observe(&self.key, wants_reads, |view| {
             let registry = self.context.registry.lock();
-            resource::plan(&self.object, &registry, view, hold_is_over)
+            (
+                resource::plan(&self.object, &registry, view, hold_is_over),
+                view.moment(),
+            )
         })
     }
 
@@ -230,6 +235,7 @@ where
         &mut self,
         organization: &Organization,
         mut decision: Decision,
+        as_of: Moment,
         handled: Option<String>,
     ) -> Result<Action, PassError> {
         let now = Instant::now();
@@ -241,16 +247,17 @@ where
         let precedes = decision.status_precedes_calls(before.as_ref());
         let lasting = !decision.verdict.fleeting || self.fleeting_is_over(now);
         let stands = !decision.observed && self.is_settled() && !self.object.is_deleting();
-        let writes =
-            precedes || (lasting && !stands && (decision.calls.is_empty() || decision.deletion_blocked.is_some()));
+        let unsent = decision.verdict.reason == Reason::ApiUnavailable || decision.deletion_blocked.is_some();
+        let writes = precedes || (lasting && !stands && (decision.calls.is_empty() || unsent));
         if writes && before.as_ref() != Some(&status) {
             self.write(before.as_ref(), &status).await?;
         }
-        organization.submit(&self.key, decision.calls);
+        // If it is not taken, the resource was woken meanwhile, and the next pass is due.
+        organization.submit(&self.key, decision.calls, as_of);
         self.context
             .memories
             .update(self.object.meta().uid.as_deref().unwrap_or_default(), |memory| {
-                memory.failures = 0
+                memory.failures = 0;
             });
         Ok(look_again(deadline))
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::{
     plan::{
         Action, Call, ResourceKey,
+        call::{SUBJECTS_PER_CALL, membership_mutation},
         observed::{Key, Place},
     },
     pluvo::{
@@ -12,9 +13,6 @@ use crate::{
         request::{MembershipChange, Mutation, Selector},
     },
 };
-
-/// Subjects in one membership call, at most. The documentation names no limit.
-const SUBJECTS_PER_CALL: usize = 200;
 
 /// What two calls may not write at the same time.
 pub type Lock = Key;
@@ -261,7 +259,7 @@ fn split(membership: &Membership, calls: &[(ResourceKey, Call)]) -> Vec<Entry> {
                 .filter_map(|(resource, call)| Some((resource.clone(), part(call, &in_chunk)?)))
                 .collect();
             Entry {
-                mutation: mutation(membership, users.to_vec()),
+                mutation: membership_mutation(&membership.place, membership.change, membership.mail, users.to_vec()),
                 parts,
             }
         })
@@ -305,25 +303,4 @@ pub(super) fn part(call: &Call, keep: &impl Fn(&Id) -> bool) -> Option<Call> {
         mails,
         writes,
     })
-}
-
-fn mutation(membership: &Membership, users: Vec<Id>) -> Mutation {
-    match (&membership.place, membership.change) {
-        (Place::Group(group, role), change) => Mutation::GroupMembers {
-            group: group.clone(),
-            role: *role,
-            change,
-            users,
-        },
-        (Place::Training(training), MembershipChange::Add) => Mutation::AddToTraining {
-            training: training.clone(),
-            role: "PARTICIPANT".into(),
-            users,
-            send_invites: membership.mail,
-        },
-        (Place::Training(training), MembershipChange::Remove) => Mutation::RemoveFromTraining {
-            training: training.clone(),
-            users,
-        },
-    }
 }

@@ -6,6 +6,7 @@
 mod batch;
 mod driver;
 pub mod health;
+pub mod hold;
 mod mirror;
 mod outcome;
 mod queue;
@@ -33,7 +34,7 @@ use crate::{
 
 use health::Health;
 use settings::Settings;
-use state::State;
+use state::{Moment, State};
 use view::View;
 
 /// Something changed that concerns somebody.
@@ -60,12 +61,47 @@ struct Shared {
     writing: Notify,
     stopping: tokio::sync::watch::Sender<bool>,
     wakes: UnboundedSender<Wake>,
+    expects_more: ExpectsMore,
 }
 
+/// Whether more calls are about to be submitted, so that a document that is not full waits a little longer for them.
+pub type ExpectsMore = Box<dyn Fn() -> bool + Send + Sync>;
+
 impl Organization {
-    /// Starts to read and write an organization. The first sweep is due at `first_sweep`; `wakes` is told whom to wake.
+    /// Starts to read and write an organization. The first sweep is due at `first_sweep`; `wakes` is told whom to wake;
+    /// `expects_more` says whether calls are about to be submitted that a document had better wait for.
     #[must_use]
-    pub fn start(client: Client, settings: Settings, first_sweep: Instant, wakes: UnboundedSender<Wake>) -> Self {
+    pub fn start(
+        client: Client,
+        settings: Settings,
+        first_sweep: Instant,
+        wakes: UnboundedSender<Wake>,
+        expects_more: ExpectsMore,
+    ) -> Self {
+        let organization = Self::begin(client, settings, first_sweep, wakes, expects_more);
+        let writing = tokio::spawn(driver::write(organization.shared.clone()));
+        organization.tasks.lock().push(writing);
+        organization
+    }
+
+    /// Starts to read an organization. Nothing is ever written: nobody is there who would send what is submitted.
+    #[must_use]
+    pub fn start_reading(
+        client: Client,
+        settings: Settings,
+        first_sweep: Instant,
+        wakes: UnboundedSender<Wake>,
+    ) -> Self {
+        Self::begin(client, settings, first_sweep, wakes, Box::new(|| false))
+    }
+
+    fn begin(
+        client: Client,
+        settings: Settings,
+        first_sweep: Instant,
+        wakes: UnboundedSender<Wake>,
+        expects_more: ExpectsMore,
+    ) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(settings, first_sweep)),
             client,
@@ -73,14 +109,12 @@ impl Organization {
             writing: Notify::new(),
             stopping: tokio::sync::watch::Sender::new(false),
             wakes,
+            expects_more,
         });
-        let tasks = vec![
-            tokio::spawn(driver::read(shared.clone())),
-            tokio::spawn(driver::write(shared.clone())),
-        ];
+        let reading = tokio::spawn(driver::read(shared.clone()));
         Self {
             shared,
-            tasks: Mutex::new(tasks),
+            tasks: Mutex::new(vec![reading]),
         }
     }
 
@@ -98,10 +132,12 @@ impl Organization {
         result
     }
 
-    /// Replaces everything of a resource that was not sent.
-    pub fn submit(&self, resource: &ResourceKey, calls: Vec<Call>) {
-        self.shared.state.lock().submit(resource, calls, Instant::now());
+    /// Replaces everything of a resource that was not sent, unless something that it read has changed since `as_of`:
+    /// then it was woken and decides anew. Returns whether it was taken.
+    pub fn submit(&self, resource: &ResourceKey, calls: Vec<Call>, as_of: Moment) -> bool {
+        let taken = self.shared.state.lock().submit(resource, calls, as_of, Instant::now());
         self.shared.writing.notify_one();
+        taken
     }
 
     /// A resource is gone.
@@ -130,6 +166,12 @@ impl Organization {
         health.token_expires_at = self.shared.client.token().map(|token| token.expires_at);
         health.unsupported = self.shared.client.unsupported().names().collect();
         health
+    }
+
+    /// Whether nothing waits to be written or is being written.
+    #[must_use]
+    pub fn is_queue_empty(&self) -> bool {
+        self.shared.state.lock().queue.is_empty()
     }
 
     /// Whether nothing is queued, under way or wanted.

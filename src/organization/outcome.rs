@@ -50,6 +50,7 @@ impl State {
         for resource in batch.resources() {
             self.wake(resource);
         }
+        self.note_woken();
     }
 
     /// The document carried errors. Returns whether nobody was named, so that it must be halved.

@@ -34,9 +34,17 @@ pub enum Question {
 }
 
 impl Reads {
-    /// Wants the object at a key to be read. Keys that no direct read can answer are passed over.
+    /// Wants the object at a key to be read; a read that is under way suffices. Keys that no direct read can answer are
+    /// passed over.
     pub fn want(&mut self, key: Key, now: Instant) {
-        if query(&key).is_some() && !self.under_way.contains(&key) {
+        if !self.under_way.contains(&key) {
+            self.want_anew(key, now);
+        }
+    }
+
+    /// Wants the object at a key to be read from now on: a read that is under way was sent too early.
+    pub fn want_anew(&mut self, key: Key, now: Instant) {
+        if query(&key).is_some() {
             self.wanted.entry(key).or_insert(now);
         }
     }

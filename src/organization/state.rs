@@ -40,6 +40,7 @@ pub struct State {
     pub(super) readers: Readers,
     pub(super) queue: Queue,
     pub(super) outcomes: HashMap<ResourceKey, Outcomes>,
+    moments: HashMap<ResourceKey, Moment>,
     pub(super) reads: Reads,
     sweep: Option<Sweep>,
     sweep_at: Instant,
@@ -59,6 +60,10 @@ pub struct State {
     /// A sweep has begun, and the credentials were not read since.
     reread_credentials: bool,
 }
+
+/// A point in the history of what one resource has read: it moves on whenever the resource is woken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment(u64);
 
 /// What to send next, or when to ask again.
 #[derive(Debug)]
@@ -107,6 +112,7 @@ impl State {
             settings,
             readers: Readers::default(),
             outcomes: HashMap::new(),
+            moments: HashMap::new(),
             reads: Reads::default(),
             sweep: None,
             sweep_at: first_sweep,
@@ -132,6 +138,7 @@ impl State {
             unsent_mails: self.queue.unsent_mails(resource),
             available: self.health.is_available(),
             now,
+            moment: self.moment(resource),
             read: ReadKeys::default().into(),
         }
     }
@@ -140,7 +147,10 @@ impl State {
     /// be read for its sake.
     pub fn register(&mut self, resource: &ResourceKey, read: ReadKeys, wants_reads: bool, now: Instant) {
         self.readers.register(resource, &read);
-        if let Some(outcomes) = self.outcomes.get_mut(resource) {
+        // A pass that met something unknown has not come to the point of asking what became of its writes.
+        if read.unknown.is_empty()
+            && let Some(outcomes) = self.outcomes.get_mut(resource)
+        {
             outcomes.retain(|fingerprint, _| read.fingerprints.contains(fingerprint));
             if outcomes.is_empty() {
                 self.outcomes.remove(resource);
@@ -151,14 +161,24 @@ impl State {
         }
     }
 
-    /// Replaces everything of a resource that was not sent.
-    pub fn submit(&mut self, resource: &ResourceKey, calls: Vec<Call>, now: Instant) {
-        self.queue.submit(resource, calls, now);
+    /// Replaces everything of a resource that was not sent, unless something that the resource read has changed since
+    /// `as_of`: then it was woken, and decides anew. Returns whether it was taken.
+    pub fn submit(&mut self, resource: &ResourceKey, calls: Vec<Call>, as_of: Moment, now: Instant) -> bool {
+        let is_current = self.moment(resource) == as_of;
+        if is_current {
+            self.queue.submit(resource, calls, now);
+        }
+        is_current
+    }
+
+    fn moment(&self, resource: &ResourceKey) -> Moment {
+        self.moments.get(resource).copied().unwrap_or_default()
     }
 
     /// A resource is gone: nothing of it is sent any more, and nothing wakes it.
     pub fn forget(&mut self, resource: &ResourceKey) {
         self.queue.forget(resource);
+        self.moments.remove(resource);
         self.readers.forget(resource);
         self.outcomes.remove(resource);
     }
@@ -190,6 +210,15 @@ impl State {
 
     /// Whom to wake, and whether the connection is among them.
     pub fn take_woken(&mut self) -> (BTreeSet<ResourceKey>, bool) {
+        (
+            std::mem::take(&mut self.woken),
+            std::mem::take(&mut self.connection_woken),
+        )
+    }
+
+    /// Notes whom the last changes concern. Called at the end of whatever changes something, before anybody else can
+    /// look: what was decided before is outdated for them from then on.
+    pub(super) fn note_woken(&mut self) {
         for key in self.mirror.take_altered() {
             for reader in self.readers.of(&key) {
                 self.outcomes.remove(reader);
@@ -198,10 +227,9 @@ impl State {
         for key in self.mirror.take_changed() {
             self.woken.extend(self.readers.of(&key).cloned());
         }
-        (
-            std::mem::take(&mut self.woken),
-            std::mem::take(&mut self.connection_woken),
-        )
+        for resource in &self.woken {
+            self.moments.entry(resource.clone()).or_default().0 += 1;
+        }
     }
 
     pub(super) fn wake(&mut self, resource: ResourceKey) {
@@ -214,7 +242,7 @@ impl State {
             Key::Participants(training) => {
                 self.wanted_trainings.insert(training);
             }
-            key => self.reads.want(key, now),
+            key => self.reads.want_anew(key, now),
         }
     }
 
@@ -245,6 +273,7 @@ impl State {
             return Next::At(retry_at);
         }
         let expiry = self.mirror.expire_acknowledgements(now);
+        self.note_woken();
         self.watch_visibility(now);
         self.start_sweep(now);
         if let Some(sweep) = &mut self.sweep {
@@ -362,6 +391,7 @@ impl State {
                 }
             }
         }
+        self.note_woken();
     }
 
     fn page(&mut self, part: Part, answer: Result<QueryAnswer, EntryError>, sent: Instant) {
@@ -400,10 +430,10 @@ impl State {
             (Question::Object(_), Ok(QueryAnswer::User(Some(user)))) => self.mirror.merge_user(*user, sent),
             (Question::Object(_), Ok(QueryAnswer::Group(Some(group)))) => self.mirror.merge_group(*group, sent),
             (Question::Object(_), Ok(QueryAnswer::Training(Some(training)))) => {
-                self.mirror.merge_training(training, sent)
+                self.mirror.merge_training(training, sent);
             }
             (Question::Object(Key::CustomFields(of)), Ok(QueryAnswer::CustomFields(fields))) => {
-                self.mirror.merge_custom_fields(of, fields)
+                self.mirror.merge_custom_fields(of, fields);
             }
             (
                 Question::Object(key),
@@ -491,6 +521,22 @@ impl State {
         }
     }
 
+    /// Whether a document is to be sent. One that is not full leaves when its first call has lingered; while more calls
+    /// are about to be submitted, it waits for them, ten times as long at most.
+    #[must_use]
+    pub fn writes_due(&self, expects_more: bool, now: Instant) -> Next<()> {
+        let Some(due) = self.queue.due(now) else {
+            return Next::Nothing;
+        };
+        let patient = due + self.settings.linger * 9;
+        let due = match self.retry_at {
+            Some(retry_at) if retry_at > now => retry_at,
+            _ if expects_more && !self.queue.is_full() => patient.min(due.max(now + self.settings.linger / 10)),
+            _ => due,
+        };
+        if due <= now { Next::Send(()) } else { Next::At(due) }
+    }
+
     /// A document is to be sent: the calls that waited longest, if they have waited long enough.
     pub fn next_batch(&mut self, now: Instant) -> Next<Batch> {
         if let Some(retry_at) = self.retry_at.filter(|at| *at > now) {
@@ -512,14 +558,20 @@ impl State {
         self.retry_at = None;
         if self.health.succeeded() {
             self.connection_woken = true;
-            let waiting: Vec<_> = self
-                .queue
-                .resources()
-                .chain(self.readers.uncertain())
-                .cloned()
-                .collect();
-            self.woken.extend(waiting);
+            self.wake_waiting();
         }
+    }
+
+    /// Whoever has calls queued or met something unknown looks again.
+    fn wake_waiting(&mut self) {
+        let waiting: Vec<_> = self
+            .queue
+            .resources()
+            .chain(self.readers.uncertain())
+            .cloned()
+            .collect();
+        self.woken.extend(waiting);
+        self.note_woken();
     }
 
     /// A request failed, and not because of what it asked.
@@ -528,13 +580,7 @@ impl State {
         self.retry_at = Some(self.health.failed(error, now, fastrand::f64()));
         self.connection_woken = true;
         if was_available {
-            let waiting: Vec<_> = self
-                .queue
-                .resources()
-                .chain(self.readers.uncertain())
-                .cloned()
-                .collect();
-            self.woken.extend(waiting);
+            self.wake_waiting();
         }
     }
 }

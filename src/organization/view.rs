@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::mirror::Mirror;
+use super::{mirror::Mirror, state::Moment};
 
 /// What became of the writes of one resource, by fingerprint.
 pub type Outcomes = HashMap<Arc<str>, Outcome>;
@@ -33,6 +33,7 @@ pub struct View<'a> {
     pub(super) unsent_mails: HashSet<String>,
     pub(super) available: bool,
     pub(super) now: Instant,
+    pub(super) moment: Moment,
     pub(super) read: RefCell<ReadKeys>,
 }
 
@@ -48,6 +49,12 @@ pub struct ReadKeys {
 }
 
 impl View<'_> {
+    /// When this is: what is decided by it is submitted as of this moment.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.moment
+    }
+
     fn note<T>(&self, key: Key, answer: Lookup<T>) -> Lookup<T> {
         let mut read = self.read.borrow_mut();
         if matches!(answer, Lookup::Unknown) {

@@ -9,6 +9,9 @@ use crate::pluvo::{
 
 use super::{observed::Place, value};
 
+/// Subjects in one membership call, at most. The documentation names no limit.
+pub const SUBJECTS_PER_CALL: usize = 200;
+
 /// Why something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
@@ -81,4 +84,46 @@ pub enum Action {
         /// Whether Pluvo tells them by mail.
         mail: bool,
     },
+}
+
+impl Action {
+    /// What would be sent if the call travelled alone.
+    #[must_use]
+    pub fn mutations(&self) -> Vec<Mutation> {
+        match self {
+            Self::Mutate(mutation) => vec![mutation.clone()],
+            Self::Subjects {
+                place,
+                change,
+                users,
+                mail,
+            } => users
+                .chunks(SUBJECTS_PER_CALL)
+                .map(|users| membership_mutation(place, *change, *mail, users.to_vec()))
+                .collect(),
+        }
+    }
+}
+
+/// The mutation that brings users into a place or takes them out of it.
+#[must_use]
+pub fn membership_mutation(place: &Place, change: MembershipChange, mail: bool, users: Vec<Id>) -> Mutation {
+    match (place, change) {
+        (Place::Group(group, role), change) => Mutation::GroupMembers {
+            group: group.clone(),
+            role: *role,
+            change,
+            users,
+        },
+        (Place::Training(training), MembershipChange::Add) => Mutation::AddToTraining {
+            training: training.clone(),
+            role: "PARTICIPANT".into(),
+            users,
+            send_invites: mail,
+        },
+        (Place::Training(training), MembershipChange::Remove) => Mutation::RemoveFromTraining {
+            training: training.clone(),
+            users,
+        },
+    }
 }

@@ -11,6 +11,7 @@ pub mod key;
 pub mod membership;
 pub mod object;
 pub mod observed;
+pub mod prediction;
 pub mod registry;
 pub mod report;
 pub mod resource;

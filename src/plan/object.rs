@@ -143,6 +143,7 @@ pub fn end_unobserved(title: &str, verb: &str, observed: &impl Observed) -> Deci
 }
 
 /// A decision of somebody who has seen Pluvo and has nothing to report but this.
+#[must_use]
 pub fn known(verdict: Verdict) -> Decision {
     Decision {
         observed: true,

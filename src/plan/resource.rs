@@ -1,9 +1,9 @@
 //! Plans one resource of any kind. The controller and the command line share it.
 
-use crate::api::{Kind, Reason};
+use crate::api::{Kind, Reason, reason::Progress};
 
 use super::{
-    Decision, Object, Observed, Registry, Subject, Verdict, assignment, group, membership, object,
+    Cause, Decision, Finalizer, Object, Observed, Registry, Subject, Verdict, assignment, group, membership, object,
     scope::Scope,
     user::{self, UserContext},
 };
@@ -11,6 +11,27 @@ use super::{
 /// Plans a resource whose connection is in the registry, against what is observed. Suspension is the caller's
 /// business: a suspended resource is not planned.
 pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, hold_is_over: bool) -> Decision {
+    let decision = plan_reachable(resource, registry, observed, hold_is_over);
+    if observed.available() {
+        decision
+    } else {
+        unreachable(decision)
+    }
+}
+
+/// A change of the spec that cannot be sent now is no passing matter.
+fn unreachable(mut decision: Decision) -> Decision {
+    let only_changes = decision.calls.iter().all(|call| call.cause == Cause::Change);
+    if !decision.calls.is_empty() && only_changes && decision.verdict.progress == Progress::Reconciling {
+        let message =
+            "Pluvo cannot be reached; what is declared will be applied when it can. See the connection's status";
+        decision.verdict = Verdict::reconciling(Reason::ApiUnavailable, message);
+        decision.finalizer = Finalizer::Keep;
+    }
+    decision
+}
+
+fn plan_reachable(resource: &Object, registry: &Registry, observed: &impl Observed, hold_is_over: bool) -> Decision {
     let (key, connection) = (resource.key(), resource.connection());
     let terms = registry.connection(&connection);
     let subject = Subject {

@@ -121,7 +121,7 @@ fn find_account(
 ) -> Account {
     let by_ref = observed.user_by_ref(&spec.reference);
     if let Some(id) = subject.known_id() {
-        return known_account(spec, &id, by_ref, context, observed);
+        return known_account(spec, &id, &by_ref, context, observed);
     }
     match by_ref {
         Lookup::Unknown => stop(Decision::unobserved(observed.available())),
@@ -135,11 +135,11 @@ fn find_account(
 fn known_account(
     spec: &PluvoUserSpec,
     id: &Id,
-    by_ref: Lookup<Arc<User>>,
+    by_ref: &Lookup<Arc<User>>,
     context: &UserContext<'_>,
     observed: &impl Observed,
 ) -> Account {
-    if let Lookup::Found(other) = &by_ref
+    if let Lookup::Found(other) = by_ref
         && other.id != *id
     {
         return stop(conflict(format!(

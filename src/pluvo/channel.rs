@@ -27,6 +27,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 pub struct Counters {
     requests: AtomicU64,
     token_requests: AtomicU64,
+    pub(super) mutations: AtomicU64,
     bytes_out: AtomicU64,
     bytes_in: AtomicU64,
 }
@@ -38,6 +39,8 @@ pub struct Traffic {
     pub requests: u64,
     /// Those to the token endpoint.
     pub token_requests: u64,
+    /// Root fields of the mutations that Pluvo answered.
+    pub mutations: u64,
     /// Of the bodies sent.
     pub bytes_out: u64,
     /// Of the bodies received, unpacked.
@@ -51,6 +54,7 @@ impl Counters {
         Traffic {
             requests: self.requests.load(Relaxed),
             token_requests: self.token_requests.load(Relaxed),
+            mutations: self.mutations.load(Relaxed),
             bytes_out: self.bytes_out.load(Relaxed),
             bytes_in: self.bytes_in.load(Relaxed),
         }

@@ -126,6 +126,10 @@ impl Client {
         if response.rejected() {
             Err(Error::Document(response.errors))
         } else {
+            if document.kind == Access::Write {
+                let mutations = document.operations.len() as u64;
+                self.channel.counters.mutations.fetch_add(mutations, Relaxed);
+            }
             Ok(response)
         }
     }

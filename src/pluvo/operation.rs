@@ -15,7 +15,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::{decode::DecodeError, samples::samples, selection::Select};
 use super::{
@@ -43,6 +43,21 @@ pub struct Operation {
     pub arguments: Vec<(&'static str, Argument)>,
     /// What is asked of the answer; empty for a scalar.
     pub selection: &'static [Select],
+}
+
+impl Operation {
+    /// The arguments with their values, as plain JSON: enums as texts.
+    #[must_use]
+    pub fn arguments_as_json(&self) -> Map<String, Value> {
+        members_as_json(&self.arguments)
+    }
+}
+
+fn members_as_json(members: &[(&'static str, Argument)]) -> Map<String, Value> {
+    members
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_json()))
+        .collect()
 }
 
 /// The value of an argument, or of a field of an inline input object.
@@ -138,6 +153,16 @@ impl Argument {
                 .filter_map(|(name, value)| Some((name, value?)))
                 .collect(),
         )
+    }
+
+    fn as_json(&self) -> Value {
+        match self {
+            Self::Variable { value, .. } => value.clone(),
+            Self::Int(number) => (*number).into(),
+            Self::Enum(name) => (*name.0).into(),
+            Self::List(items) => items.iter().map(Self::as_json).collect(),
+            Self::Object(fields) => members_as_json(fields).into(),
+        }
     }
 
     /// The fields of the input objects that this is, or is a list of.

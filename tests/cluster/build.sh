@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly tools=(etcd kube-apiserver kube-controller-manager kubectl helm kstatus)
 readonly cache="${XDG_CACHE_HOME:-$HOME/.cache}/pluvo-operator/testcluster"
-readonly kept=2 # entries: the newest, and the one of the branch that one came from
+readonly kept=2 kept_days=7
 
 say() { echo "testcluster: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -66,12 +66,15 @@ progress() {
 
 build() {
   local entry=$1 work=$2 total
+  SECONDS=0 # without the wait for the lock
   say "building etcd, Kubernetes and Helm from source; this takes 5 to 15 minutes, once"
   say "downloading modules"
   go mod download || die "the modules could not be downloaded; see above"
   total=$(go list -deps . | wc -l)
-  # Memory is cheaper than time here: fewer garbage collections in the compiler.
-  if ! GOGC=${GOGC:-800} nice -n 10 go build -v "${flags[@]}" -o "$work/testcluster" . 2>&1 | progress "$total" "$work/errors"; then
+  : >"$work/errors"
+  # Memory is cheaper than time here: fewer garbage collections in the compiler. It does not hold the lock, which must not
+  # outlive this script.
+  if ! GOGC=${GOGC:-800} nice -n 10 go build -v "${flags[@]}" -o "$work/testcluster" . 2>&1 9>&- | progress "$total" "$work/errors"; then
     cat "$work/errors" >&2
     die "the build failed; see above"
   fi
@@ -81,10 +84,14 @@ build() {
   say "built in $SECONDS s: $entry ($(du -sh "$entry" | cut -f 1))"
 }
 
-# Entries whose names only differ by content are pruned by age; nobody else writes here.
+# Removes entries that nobody has used for a week, except for the latest two: branches differ, and so do their entries.
 prune() {
-  find "$cache" -mindepth 1 -maxdepth 1 -type d -name '????????????????' -printf '%T@ %p\n' |
-    sort -rn | tail -n "+$((kept + 1))" | cut -d ' ' -f 2- | while IFS= read -r old; do rm -rf "$old"; done
+  local week_ago
+  week_ago=$(($(date +%s) - kept_days * 24 * 60 * 60))
+  find "$cache" -mindepth 1 -maxdepth 1 -type d -name '????????????????' -printf '%T@ %p\n' | sort -rn |
+    tail -n "+$((kept + 1))" | while read -r used entry; do
+    if ((${used%.*} < week_ago)); then rm -rf "$entry"; fi
+  done
 }
 
 main() {
@@ -107,7 +114,8 @@ main() {
       if [[ -n $own_cache ]]; then rm -rf "$own_cache"; fi
     fi
   fi
+  touch "$entry" # it is in use: see prune
   echo "$entry"
 }
 
-main
+{ main; exit; } # whole: a script that is edited while it runs would go on with what it finds behind this

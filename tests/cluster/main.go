@@ -43,7 +43,9 @@ const usage = `usage:
         runs a cluster until SIGTERM or SIGINT; DIR gets kubeconfig, pids.json, audit.log and the logs
   testcluster operator --kubeconfig FILE --dir DIR [--namespace NS] [--release NAME] [--env NAME=VALUE]... -- BINARY
         becomes BINARY with the arguments, environment and permissions of the release's Deployment;
-        DIR gets its kubeconfig, and run.json, which says what it was started with`
+        DIR gets its kubeconfig, and run.json, which says what it was started with
+  testcluster port
+        prints a free port of 127.0.0.1`
 
 func testcluster(args []string) error {
 	if len(args) == 0 {
@@ -54,6 +56,12 @@ func testcluster(args []string) error {
 		return up(args[1:])
 	case "operator":
 		return operator(args[1:])
+	case "port":
+		port, err := freePort()
+		if err == nil {
+			fmt.Println(port)
+		}
+		return err
 	default:
 		return fmt.Errorf("there is no command %q\n%s", args[0], usage)
 	}

@@ -316,7 +316,7 @@ async fn drift_is_reported_and_put_right(
 
 fn connection(tenant: &Tenant<'_>, mode: &str) -> Value {
     json!({
-        "organization": tenant.namespace, "credentialsSecretRef": {"name": "pluvo-credentials"}, "interval": "2s",
+        "organization": tenant.namespace, "credentialsSecretRef": {"name": "pluvo-credentials"}, "interval": "1s",
         "limits": {"requestsPerSecond": 100, "burst": 100}, "mode": mode,
     })
 }

@@ -9,7 +9,7 @@ use pluvo_operator::api::crds;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, Operator, OperatorOptions, Result, create_all, create_paced, directory, eventually, soon,
+    Cluster, Operator, OperatorOptions, PERSON, Result, Sandbox, create_all, create_paced, directory, eventually, soon,
 };
 
 #[tokio::test]
@@ -71,6 +71,10 @@ async fn the_recorder_keeps_every_version_of_our_objects() -> Result {
             .to_string()
     };
     cluster.apply("default", &manifest("first")).await?;
+    assert_eq!(
+        cluster.get("PluvoGroup", "default", "g").await?["spec"]["name"],
+        "first"
+    );
     let recorder = cluster.recorder()?;
     soon("the first version is seen", async || {
         ensure!(recorder.recorded()?.len() == 1);
@@ -152,7 +156,13 @@ async fn the_operator_runs_as_the_chart_says() -> Result {
     assert_eq!(who["status"]["userInfo"]["username"], operator.user());
 
     operator.kill_9().await?;
+    let ready = directory()?.join("stand-in.sh.ready");
+    fs::remove_file(&ready).ok();
     operator.start_unready().await?;
+    soon("the stand-in listens to signals", async || {
+        Ok(fs::metadata(&ready).map(drop)?)
+    })
+    .await?;
     let status = operator.terminate().await?;
     assert_eq!(status.code(), Some(7), "{}", operator.log()?);
 
@@ -174,8 +184,40 @@ fn stand_in() -> Result<std::path::PathBuf> {
     let path = directory()?.join("stand-in.sh");
     fs::write(
         &path,
-        "#!/bin/sh\ntrap 'exit 7' TERM\nwhile :; do /bin/sleep 0.1; done\n",
+        "#!/bin/sh\ntrap 'exit 7' TERM\n: > \"$0.ready\"\nwhile :; do /bin/sleep 0.1; done\n",
     )?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(path)
+}
+
+#[tokio::test]
+async fn organizations_of_a_sandbox_are_apart_and_a_person_may_change_them() -> Result {
+    let sandbox = Sandbox::start("users: [{ref: EMP-1, email: jane@example.com, name: Jane}]").await?;
+    let (acme, other) = (sandbox.organization("acme"), sandbox.organization("other"));
+    let rename =
+        "mutation($name: String!) { updateOrCreateUser(ref: \"EMP-1\", user: {name: $name}) { user { name } } }";
+    let answer = acme.graphql(rename, json!({"name": "Jane Doe"})).await?;
+    assert_eq!(answer["updateOrCreateUser"]["user"]["name"], "Jane Doe");
+    assert_eq!(acme.log().await?[0]["client"], PERSON.0);
+    assert_eq!(acme.stats().await?["operations"]["updateOrCreateUser"], 1);
+    assert_eq!(other.log().await?, [] as [Value; 0]);
+    assert_ne!(acme.state().await?, other.state().await?);
+
+    acme.revoke_tokens().await?;
+    acme.graphql(rename, json!({"name": "Jane"})).await?;
+    assert_eq!(acme.state().await?, other.state().await?);
+    acme.graphql("{ nonsense }", json!({}))
+        .await
+        .expect_err("there is no such field");
+
+    acme.change(&json!({"users": {"EMP-1": {"lastLogin": "2026-01-31"}}}))
+        .await?;
+    acme.faults(&json!({"latencyMs": 1})).await?;
+    acme.settings(&json!({"visibilityDelay": "1s"})).await?;
+    acme.seed(&json!({"groups": [{"ref": "g", "name": "G"}]})).await?;
+    assert_ne!(acme.state().await?, other.state().await?);
+    assert_eq!(acme.outbox().await?, [] as [Value; 0]);
+    acme.reset().await?;
+    assert_eq!(acme.state().await?, other.state().await?);
+    Ok(())
 }

@@ -14,12 +14,16 @@ use std::{
 
 use anyhow::{Context, bail};
 use kube::{
-    Client, Config,
+    Api, Client, Config,
+    api::{ApiResource, DynamicObject, GroupVersionKind},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use parking_lot::Mutex;
+use pluvo_operator::api;
+use serde_json::Value;
+use tokio::sync::OnceCell;
 
-use super::{Audit, Recorder, Result, Tools, directory, process};
+use super::{Audit, Recorder, Result, Tools, background, directory, process};
 
 /// etcd, kube-apiserver and kube-controller-manager. They end when this is dropped, and with this process.
 pub struct Cluster {
@@ -27,6 +31,8 @@ pub struct Cluster {
     directory: PathBuf,
     testcluster: Mutex<TestCluster>,
     recorder: Option<Recorder>,
+    /// Used on the background runtime only.
+    client: OnceCell<Client>,
     namespaces: AtomicU32,
 }
 
@@ -65,6 +71,7 @@ impl Cluster {
             directory,
             testcluster: Mutex::new(testcluster),
             recorder: None,
+            client: OnceCell::new(),
             namespaces: AtomicU32::new(1),
         };
         if record {
@@ -88,6 +95,11 @@ impl Cluster {
         client(&self.kubeconfig()).await
     }
 
+    async fn background_client(&self) -> Result<Client> {
+        let kubeconfig = self.kubeconfig();
+        background::spawn(async move { client(&kubeconfig).await })?.await?
+    }
+
     /// Runs kubectl as the administrator and returns what it printed.
     pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
         self.kubectl_with(args, "").await
@@ -107,6 +119,16 @@ impl Cluster {
     /// Runs helm as the administrator and returns what it printed.
     pub async fn helm(&self, args: &[&str]) -> Result<String> {
         self.tools.run("helm", args, Some(&self.kubeconfig()), "").await
+    }
+
+    /// A resource of ours as the API server has it. Unlike kubectl, it is cheap enough to poll.
+    pub async fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Value> {
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(api::GROUP, api::VERSION, kind));
+        let client = self.client.get_or_try_init(|| self.background_client()).await?;
+        let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
+        let name = name.to_owned();
+        let object = background::spawn(async move { api.get(&name).await })?.await??;
+        Ok(serde_json::to_value(object)?)
     }
 
     /// Makes a namespace with a name that nobody else has.

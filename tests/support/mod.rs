@@ -16,6 +16,7 @@
 #![allow(dead_code, unused_imports, reason = "tests and benchmarks each use a part of it")]
 
 mod audit;
+mod background;
 mod cluster;
 mod directory;
 mod eventually;
@@ -23,19 +24,19 @@ pub mod kstatus;
 mod objects;
 mod operator;
 mod process;
-mod recorder;
+pub mod recorder;
 mod sandbox;
 mod tools;
 mod world;
 
 pub use audit::{Audit, Entry};
 pub use cluster::Cluster;
-pub use directory::directory;
+pub use directory::{directory, subdirectory};
 pub use eventually::{eventually, soon};
 pub use objects::{create_all, create_paced};
 pub use operator::{Operator, OperatorOptions, binary};
 pub use recorder::{Recorded, Recorder};
-pub use sandbox::{Organization, Sandbox};
+pub use sandbox::{OPERATOR, Organization, PERSON, Sandbox};
 pub use tools::Tools;
 pub use world::{SEED, Tenant, World, condition, merge, object};
 

@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
@@ -84,12 +83,13 @@ pub struct Run {
 impl Operator {
     /// Installs the chart, CRDs included. Nothing runs before [`Self::start`].
     pub async fn install(cluster: &Cluster, options: OperatorOptions) -> Result<Self> {
+        let port = Tools::get()?.run("testcluster", &["port"], None, "").await?;
         let operator = Self {
             kubeconfig: cluster.kubeconfig(),
             directory: directory::subdirectory("operator")?,
             options: options
                 .with("metrics.address=127.0.0.1")
-                .with(&format!("metrics.port={}", free_port()?)),
+                .with(&format!("metrics.port={}", port.trim())),
             running: None,
         };
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/pluvo-operator");
@@ -220,12 +220,4 @@ impl Operator {
         let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kibibytes * 1024)
     }
-}
-
-/// A port from below those that the kernel gives to outgoing connections, so that none of these takes it meanwhile.
-fn free_port() -> Result<u16> {
-    (0..100)
-        .map(|_| fastrand::u16(20_000..32_000))
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .context("no free port on 127.0.0.1")
 }

@@ -6,7 +6,6 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -23,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{
-    Cluster, Result, cluster,
+    Cluster, Result, background, cluster,
     kstatus::{self, Verdict},
 };
 
@@ -32,12 +31,9 @@ const AFTER_ERROR: Duration = Duration::from_millis(200);
 
 /// Watches all kinds of group `pluvo.dev` from the moment that they exist, and writes what it sees to
 /// `recorded.jsonl` in the cluster's directory.
-///
-/// It runs on a thread of its own: the runtime of the test that happened to start the cluster ends with that test.
 pub struct Recorder {
     path: PathBuf,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<Result>>,
+    _stop: oneshot::Sender<()>, // by being dropped
 }
 
 /// One version of an object.
@@ -75,21 +71,16 @@ impl Recorder {
         let log = Log::new(&path)?;
         let kubeconfig = cluster.kubeconfig();
         let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let record = async move {
-            tokio::select! {
-                result = record(cluster::client(&kubeconfig).await?, log) => result,
+        background::spawn(async move {
+            let recorded = tokio::select! {
+                result = async { record(cluster::client(&kubeconfig).await?, log).await } => result,
                 _ = stopped => Ok(()),
+            };
+            if let Err(error) = recorded {
+                eprintln!("the recorder failed: {error:#}");
             }
-        };
-        let thread = std::thread::Builder::new()
-            .name("recorder".into())
-            .spawn(move || runtime.block_on(record))?;
-        Ok(Self {
-            path,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        })?;
+        Ok(Self { path, _stop: stop })
     }
 
     /// Every version so far, in the order in which they were seen.
@@ -103,17 +94,19 @@ impl Recorder {
     }
 }
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(Ok(Err(error))) = self.thread.take().map(JoinHandle::join) {
-            println!("the recorder failed: {error:#}");
+/// What the recorders of all clusters of a run have written; the clusters may be gone.
+pub fn of_run(directory: &Path) -> Result<Vec<Recorded>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path().join("recorded.jsonl");
+        if path.exists() {
+            all.extend(read(&path)?);
         }
     }
+    Ok(all)
 }
 
-/// What a recorder has written, of a cluster that may be gone.
-pub fn read(path: &Path) -> Result<Vec<Recorded>> {
+fn read(path: &Path) -> Result<Vec<Recorded>> {
     let text = fs::read_to_string(path)?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()

@@ -46,7 +46,10 @@ impl Tools {
             .stderr(Stdio::piped());
         command.env_remove("KUBECONFIG").kill_on_drop(true);
         if let Some(kubeconfig) = kubeconfig {
-            command.env("KUBECONFIG", kubeconfig);
+            // What was discovered is kept by address and port: it must not meet the next cluster on the same port.
+            command
+                .env("KUBECONFIG", kubeconfig)
+                .env("KUBECACHEDIR", kubeconfig.with_file_name("kube-cache"));
         }
         let mut child = command.spawn().with_context(|| format!("cannot run {name}"))?;
         let mut pipe = child.stdin.take().context("no stdin")?;

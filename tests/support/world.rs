@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
+};
+use pluvo_operator::api::PluvoUser;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, eventually, sandbox::OPERATOR};
 
 /// How long anything may take that the operator does by itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What every organization begins with unless a test says otherwise: custom fields of every type, and trainings.
 pub const SEED: &str = r"
@@ -71,6 +76,7 @@ impl World {
         let organization = self.sandbox.organization(&namespace);
         let tenant = Tenant {
             world: self,
+            client: self.cluster.client().await?,
             organization,
             namespace,
         };
@@ -82,6 +88,7 @@ impl World {
 /// A namespace and the organization that its connection leads to.
 pub struct Tenant<'a> {
     world: &'a World,
+    client: Client,
     /// Pluvo, as a person sees it.
     pub organization: Organization,
     /// The namespace.
@@ -93,7 +100,7 @@ impl Tenant<'_> {
         let mut wanted = json!({
             "organization": self.namespace,
             "credentialsSecretRef": {"name": "pluvo-credentials"},
-            "interval": "2s",
+            "interval": "1s",
             "limits": {"requestsPerSecond": 100, "burst": 100},
         });
         merge(&mut wanted, spec);
@@ -128,6 +135,21 @@ impl Tenant<'_> {
         self.apply(&object.to_string()).await
     }
 
+    /// Sets an annotation.
+    pub async fn annotate(&self, kind: &str, name: &str, annotation: &str, value: &str) -> Result {
+        let pair = format!("{annotation}={value}");
+        let args = [
+            "annotate",
+            kind,
+            name,
+            "--namespace",
+            &self.namespace,
+            "--overwrite",
+            &pair,
+        ];
+        self.world.cluster.kubectl(&args).await.map(drop)
+    }
+
     /// `kubectl delete`, without waiting for the end.
     pub async fn delete(&self, kind: &str, name: &str) -> Result {
         let args = ["delete", kind, name, "--namespace", &self.namespace, "--wait=false"];
@@ -153,8 +175,12 @@ impl Tenant<'_> {
 
     /// A resource as the API server has it.
     pub async fn get(&self, kind: &str, name: &str) -> Result<Value> {
-        let args = ["get", kind, name, "--namespace", &self.namespace, "-o", "json"];
-        Ok(serde_json::from_str(&self.world.cluster.kubectl(&args).await?)?)
+        Ok(serde_json::to_value(self.api(kind).get(name).await?)?)
+    }
+
+    fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("pluvo.dev", "v1alpha1", kind));
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
     /// Waits until a condition of a resource has a status and a reason, reported for its present generation.
@@ -179,6 +205,31 @@ impl Tenant<'_> {
             "InSync"
         };
         self.reports(kind, name, "Ready", "True", reason).await
+    }
+
+    /// The resources of a kind in the tenant's namespace.
+    pub fn api_of<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Waits until there are so many users, all of them ready.
+    pub async fn users_ready(&self, count: usize) -> Result {
+        let is_ready = |user: &&PluvoUser| {
+            let conditions = user.status.iter().flat_map(|status| &status.conditions);
+            conditions
+                .into_iter()
+                .any(|known| known.type_ == "Ready" && known.status == "True")
+        };
+        eventually("all users are ready", Duration::from_mins(4), async || {
+            let users = self.api_of::<PluvoUser>().list(&ListParams::default()).await?;
+            let ready = users.iter().filter(is_ready).count();
+            ensure!(ready == count, "{ready} of {count}");
+            Ok(())
+        })
+        .await
     }
 
     /// Waits until a resource satisfies something, and returns it.

@@ -111,6 +111,7 @@ pub fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl
 }
 
 /// The place does not exist in Pluvo (yet). `is_declared`: a live resource is about to make it.
+#[must_use]
 pub fn missing_place(kind: &str, name: &str, near: &[String], is_declared: bool) -> Decision {
     let verdict = Verdict::reconciling(Reason::DependencyNotReady, super::near(kind, name, near));
     object::known(Verdict {

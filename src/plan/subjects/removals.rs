@@ -178,6 +178,7 @@ impl<O: Observed> Pass<'_, O> {
         };
         Decision {
             calls,
+            changes: std::mem::take(&mut self.out.changes),
             deletion_blocked: blocked,
             ..Decision::only(Verdict::deleting(format!("{leave} users leave {title}")))
         }

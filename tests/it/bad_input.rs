@@ -1,0 +1,268 @@
+//! The usual mistakes: refused by the API server with our words, or accepted and then explained.
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::support::{Result, Tenant, World, condition};
+
+fn person(reference: &str) -> Value {
+    json!({"ref": reference, "email": format!("{}@example.com", reference.to_lowercase()), "name": "Somebody"})
+}
+
+fn with(mut base: Value, over: Value) -> Value {
+    crate::support::merge(&mut base, over);
+    base
+}
+
+async fn refusal(tenant: &Tenant<'_>, kind: &str, spec: Value) -> Result<String> {
+    let Err(error) = tenant.declare(kind, "bad", spec).await else {
+        bail!("it was accepted")
+    };
+    let message = format!("{error:#}");
+    let start = message.find("is invalid:").with_context(|| message.clone())?;
+    Ok(message[start..].trim().to_owned())
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_with_our_words() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("refused", json!({})).await?;
+    let mut refusals = Vec::new();
+    for (what, over) in [
+        ("e-mail", json!({"email": "jane at example"})),
+        ("role", json!({"roles": ["BOSS"]})),
+        ("long name", json!({"name": "x".repeat(300)})),
+        (
+            "two values",
+            json!({"customFields": [{"ref": "site", "text": "a", "choice": "b"}]}),
+        ),
+        ("no e-mail", json!({"email": null})),
+        ("outer white space", json!({"ref": " EMP-1"})),
+    ] {
+        refusals.push(format!(
+            "{what}: {}",
+            refusal(&tenant, "PluvoUser", with(person("EMP-1"), over)).await?
+        ));
+    }
+    let membership = json!({"group": {"ref": "g"}, "users": ["A"]});
+    for (what, over) in [
+        ("empty selector", json!({"userSelector": {}})),
+        ("two targets", json!({"group": {"id": "1"}})),
+        (
+            "additive and remove",
+            json!({"policy": "Additive", "deletionPolicy": "Remove"}),
+        ),
+        ("nobody", json!({"users": null})),
+    ] {
+        refusals.push(format!(
+            "{what}: {}",
+            refusal(&tenant, "PluvoGroupMembership", with(membership.clone(), over)).await?
+        ));
+    }
+    tenant.declare("PluvoUser", "bad", person("EMP-1")).await?;
+    refusals.push(format!(
+        "another ref: {}",
+        refusal(&tenant, "PluvoUser", person("EMP-2")).await?
+    ));
+    insta::assert_snapshot!(refusals.join("\n"));
+    Ok(())
+}
+
+/// Kind, name, reason, and whether a human must act.
+type Expected = (&'static str, &'static str, &'static str, bool);
+
+/// Waits until all are explained, lets three sweeps pass, and returns the messages. Nothing may have been written
+/// meanwhile.
+async fn explained(tenant: &Tenant<'_>, expected: &[Expected]) -> Result<String> {
+    for (kind, name, reason, stalled) in expected {
+        let object = tenant.reports(kind, name, "Ready", "False", reason).await?;
+        ensure!(
+            condition(&object, "Stalled").is_some() == *stalled,
+            "{}",
+            object["status"]
+        );
+    }
+    let before = tenant.mutations().await?;
+    tenant.sweeps(3).await?;
+    ensure!(tenant.mutations().await? == before, "{:?}", tenant.mutations().await?);
+    let mut messages = Vec::new();
+    for (kind, name, reason, _) in expected {
+        let ready = condition(&tenant.get(kind, name).await?, "Ready")
+            .cloned()
+            .unwrap_or_default();
+        ensure!(ready["reason"] == *reason, "{kind} {name}: {ready}");
+        let message = ready["message"]
+            .as_str()
+            .unwrap_or_default()
+            .replace(&tenant.namespace, "<namespace>");
+        messages.push(format!("{kind} {reason}: {message}"));
+    }
+    Ok(messages.join("\n"))
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_explained_and_neighbours_do_not_suffer() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("explained", json!({})).await?;
+    tenant.declare("PluvoUser", "neighbour", person("NEIGHBOUR")).await?;
+    tenant.declare("PluvoUser", "first", person("TWICE")).await?;
+    tenant.ready("PluvoUser", "first").await?;
+    tenant.declare("PluvoUser", "second", person("TWICE")).await?;
+    tenant
+        .declare(
+            "PluvoUser",
+            "same-address",
+            json!({"ref": "OTHER", "email": "twice@example.com", "name": "X"}),
+        )
+        .await?;
+    tenant
+        .declare(
+            "PluvoUser",
+            "nameless",
+            json!({"ref": "NAMELESS", "email": "nameless@example.com"}),
+        )
+        .await?;
+    tenant
+        .declare(
+            "PluvoUser",
+            "field",
+            with(
+                person("FIELD"),
+                json!({"customFields": [{"ref": "departement", "text": "x"}]}),
+            ),
+        )
+        .await?;
+    let odd = json!({"ref": "Odd / Ref 1", "email": "odd@example.com", "name": "Odd"});
+    tenant.declare("PluvoUser", "odd", odd).await?;
+    tenant
+        .declare("PluvoGroup", "known", json!({"ref": "dept-rnd", "name": "R&D"}))
+        .await?;
+    tenant.ready("PluvoGroup", "known").await?;
+    tenant
+        .declare(
+            "PluvoGroupMembership",
+            "group",
+            json!({"group": {"ref": "dept-rd"}, "users": ["TWICE"]}),
+        )
+        .await?;
+    tenant
+        .declare(
+            "PluvoGroupMembership",
+            "people",
+            json!({"group": {"ref": "dept-rnd"}, "users": ["TWICE", "TWIC"]}),
+        )
+        .await?;
+    tenant
+        .declare(
+            "TrainingAssignment",
+            "training",
+            json!({"training": {"ref": "nothing-like-it"}, "users": ["TWICE"]}),
+        )
+        .await?;
+
+    tenant.ready("PluvoUser", "neighbour").await?;
+    tenant.ready("PluvoUser", "odd").await?;
+    tenant
+        .pluvo("who exists is in the group", |state| {
+            state["groups"]["dept-rnd"]["users"] == json!(["TWICE"])
+        })
+        .await?;
+    let messages = explained(
+        &tenant,
+        &[
+            ("PluvoUser", "second", "OwnedByOther", true),
+            ("PluvoUser", "same-address", "IdentityConflict", true),
+            ("PluvoUser", "nameless", "InvalidSpec", true),
+            ("PluvoUser", "field", "DependencyNotReady", false),
+            ("PluvoGroupMembership", "group", "DependencyNotReady", false),
+            ("PluvoGroupMembership", "people", "DependencyNotReady", false),
+            ("TrainingAssignment", "training", "DependencyNotReady", false),
+        ],
+    )
+    .await?;
+    insta::assert_snapshot!(messages);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_bad_entry_never_fails_its_neighbours() -> Result {
+    let world = World::shared().await?;
+    for atomic in [false, true] {
+        let tenant = world.tenant("batch", json!({})).await?;
+        tenant.sweeps(1).await?;
+        tenant.organization.faults(&json!({"atomicDocuments": atomic})).await?;
+        // The sandbox refuses an unknown option; everything else about this user is fine.
+        let bad = with(
+            person("EMP-13"),
+            json!({"customFields": [{"ref": "site", "choice": "Atlantis"}]}),
+        );
+        let items: Vec<_> = (0..25)
+            .map(|number| {
+                let reference = format!("EMP-{number}");
+                let spec = if number == 13 {
+                    bad.clone()
+                } else {
+                    with(
+                        person(&reference),
+                        json!({"customFields": [{"ref": "site", "choice": "Delft"}]}),
+                    )
+                };
+                crate::support::object("PluvoUser", &reference.to_lowercase(), spec)
+            })
+            .collect();
+        tenant
+            .apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())
+            .await?;
+        for number in (0..25).filter(|number| *number != 13) {
+            tenant.ready("PluvoUser", &format!("emp-{number}")).await?;
+        }
+        let state = tenant.organization.state().await?;
+        for number in (0..25).filter(|number| *number != 13) {
+            ensure!(
+                state["users"][format!("EMP-{number}")]["customFields"]["site"] == "Delft",
+                "EMP-{number} with atomic {atomic}"
+            );
+        }
+        let refused = explained(&tenant, &[("PluvoUser", "emp-13", "ApiRejected", true)]).await?;
+        insta::allow_duplicates! { insta::assert_snapshot!("refused", refused); }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_missing_secret_and_wrong_credentials_are_told_on_the_connection() -> Result {
+    let world = World::shared().await?;
+    let tenant = world
+        .tenant("secret", json!({"credentialsSecretRef": {"name": "not-there"}}))
+        .await?;
+    let missing = tenant
+        .reports("PluvoConnection", "default", "Ready", "False", "SecretNotFound")
+        .await?;
+    let second = json!({"organization": tenant.namespace, "credentialsSecretRef": {"name": "pluvo-credentials"}});
+    tenant.declare("PluvoConnection", "second", second).await?;
+    let twice = tenant
+        .reports(
+            "PluvoConnection",
+            "second",
+            "Stalled",
+            "True",
+            "OrganizationAlreadyConnected",
+        )
+        .await?;
+    let absent = json!({"ref": "EMP-1", "email": "a@example.com", "name": "A", "connectionRef": {"name": "nowhere"}});
+    tenant.declare("PluvoUser", "lost", absent).await?;
+    let lost = tenant
+        .reports("PluvoUser", "lost", "Ready", "False", "ConnectionNotReady")
+        .await?;
+    let messages: Vec<_> = [missing, twice, lost]
+        .iter()
+        .map(|object| {
+            condition(object, "Ready")
+                .and_then(|ready| ready["message"].as_str())
+                .unwrap_or_default()
+                .replace(&tenant.namespace, "<namespace>")
+        })
+        .collect();
+    insta::assert_snapshot!(messages.join("\n"));
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! The operator is killed in the middle of its work, again and again.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+
+use crate::support::{Result, SEED, Tenant, World, eventually, object};
+
+const USERS: usize = 200;
+const KILLS: usize = 20;
+
+async fn declare(tenant: &Tenant<'_>) -> Result {
+    tenant
+        .declare("PluvoGroup", "all", json!({"ref": "all", "name": "Everybody"}))
+        .await?;
+    let everybody = json!({"group": {"ref": "all"}, "userSelector": {"matchLabels": {"team": "all"}}});
+    tenant.declare("PluvoGroupMembership", "all", everybody).await?;
+    tenant
+        .declare(
+            "TrainingAssignment",
+            "all",
+            json!({"training": {"ref": "safety-2026"}, "groups": ["all"]}),
+        )
+        .await?;
+    let users: Vec<_> = (0..USERS)
+        .map(|number| {
+            let spec = json!({
+                "ref": format!("EMP-{number}"), "email": format!("emp-{number}@example.com"), "name": format!("User {number}"),
+                "customFields": [{"ref": "site", "choice": "Delft"}],
+            });
+            let mut user = object("PluvoUser", &format!("emp-{number}"), spec);
+            user["metadata"]["labels"] = json!({"team": "all"});
+            user
+        })
+        .collect();
+    tenant
+        .apply(&json!({"apiVersion": "v1", "kind": "List", "items": users}).to_string())
+        .await
+}
+
+async fn finished(tenant: &Tenant<'_>) -> Result<Value> {
+    tenant.users_ready(USERS).await?;
+    for (kind, name) in [
+        ("PluvoGroup", "all"),
+        ("PluvoGroupMembership", "all"),
+        ("TrainingAssignment", "all"),
+    ] {
+        tenant.ready(kind, name).await?;
+    }
+    tenant.organization.state().await
+}
+
+/// Small documents, so that there are many moments between two of them.
+fn connection() -> Value {
+    json!({"limits": {"requestsPerSecond": 50, "burst": 50, "operationsPerRequest": 5}, "interval": "2s"})
+}
+
+#[tokio::test]
+async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
+    let seed = std::env::var("CRASH_SEED")
+        .ok()
+        .map_or_else(|| Ok(fastrand::u64(..)), |seed| seed.parse())?;
+    println!("CRASH_SEED={seed} repeats the random moments");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let world = World::prepare(SEED, &[]).await?;
+
+    let undisturbed = world.tenant("calm", connection()).await?;
+    declare(&undisturbed).await?;
+    world.operator.lock().await.start().await?;
+    let expected = finished(&undisturbed).await?;
+    let mutations = undisturbed.mutations().await?.len();
+    world.operator.lock().await.terminate().await?;
+
+    let tenant = world.tenant("crash", connection()).await?;
+    tenant.organization.faults(&json!({"latencyMs": 50})).await?;
+    declare(&tenant).await?;
+    // Each kill falls between two numbers of mutations, spread over the whole sync.
+    let moments: Vec<_> = (0..KILLS)
+        .map(|kill| 1 + random.usize(kill * (mutations - 2) / KILLS..(kill + 1) * (mutations - 2) / KILLS))
+        .collect();
+    let mut done = 0;
+    for moment in moments {
+        let mut operator = world.operator.lock().await;
+        operator.start_unready().await?;
+        let seen = eventually("the next moment to be killed", Duration::from_mins(2), async || {
+            let seen = tenant.mutations().await?.len();
+            ensure!(seen >= moment, "{seen} of {moment} mutations");
+            Ok(seen)
+        })
+        .await?;
+        operator.kill_9().await?;
+        println!("killed after {seen} mutations (wanted {moment})");
+        done += usize::from(seen < mutations);
+    }
+    println!("{done} of {KILLS} kills fell between 1 and {mutations} mutations");
+    tenant.organization.faults(&json!({})).await?;
+    world.operator.lock().await.start().await?;
+    let state = finished(&tenant).await?;
+    ensure!(state == expected, "another end state");
+    ensure!(tenant.organization.outbox().await?.is_empty(), "mails were sent");
+    Ok(())
+}
