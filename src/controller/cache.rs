@@ -257,10 +257,9 @@ impl<K: Declarable> Sink<K> for ManagedSink<K> {
             error,
             "the object cannot be decoded"
         );
-        self.context
-            .registry
-            .lock()
-            .set_undecodable(ResourceKey::new(K::KIND, &namespace, &name));
+        let key = ResourceKey::new(K::KIND, &namespace, &name);
+        let woken = self.context.registry.lock().set_undecodable(key);
+        woken.iter().for_each(|key| self.context.wakes.resource(key));
         status::report_undecodable::<K>(self.context.client.clone(), meta.clone(), error.to_owned());
     }
 

@@ -23,8 +23,15 @@ use super::{
 };
 
 /// Plans one group.
-pub fn plan(spec: &PluvoGroupSpec, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
-    let mut decision = match find(spec, subject, observed) {
+///
+/// `is_declared`: whether a live resource declares the group of a ref.
+pub fn plan(
+    spec: &PluvoGroupSpec,
+    subject: &Subject<'_>,
+    is_declared: &dyn Fn(&str) -> bool,
+    observed: &impl Observed,
+) -> Decision {
+    let mut decision = match find(spec, subject, is_declared, observed) {
         Ok(Some((group, adopt))) => update(spec, subject, &group, adopt, observed),
         Ok(None) => create(spec, subject, observed),
         Err(decision) => return *decision,
@@ -72,7 +79,12 @@ fn title(spec: &PluvoGroupSpec) -> String {
 type Found = Result<Option<(Arc<Group>, bool)>, Box<Decision>>;
 
 /// The group, and whether it is taken over by `adoptId`; `None` where it is to be created.
-fn find(spec: &PluvoGroupSpec, subject: &Subject<'_>, observed: &impl Observed) -> Found {
+fn find(
+    spec: &PluvoGroupSpec,
+    subject: &Subject<'_>,
+    is_declared: &dyn Fn(&str) -> bool,
+    observed: &impl Observed,
+) -> Found {
     let by_ref = observed.group_by_ref(&spec.reference);
     if let Some(id) = subject.known_id() {
         return by_id(spec, &id, &by_ref, observed, Reason::DeletedRemotely);
@@ -81,8 +93,15 @@ fn find(spec: &PluvoGroupSpec, subject: &Subject<'_>, observed: &impl Observed) 
         Lookup::Unknown => Err(Box::new(Decision::unobserved(observed.available()))),
         Lookup::Found(group) => Ok(Some((group, false))),
         Lookup::Absent => match &spec.adopt_id {
-            Some(id) => by_id(spec, &Id::from(id.as_str()), &by_ref, observed, Reason::InvalidSpec)
-                .map(|found| found.map(|(group, _)| (group, true))),
+            Some(id) => {
+                let found = by_id(spec, &Id::from(id.as_str()), &by_ref, observed, Reason::InvalidSpec)?;
+                let theirs = found.as_ref().and_then(|(group, _)| group.reference.as_deref());
+                if let Some(theirs) = theirs.filter(|theirs| is_declared(theirs)) {
+                    let message = format!("adoptId {id} names group {theirs}, which another resource declares");
+                    return stop(Verdict::stalled(Reason::IdentityConflict, message));
+                }
+                Ok(found.map(|(group, _)| (group, true)))
+            }
             None if subject.mode == Mode::Observe => Err(Box::new(not_found(spec))),
             None => Ok(None),
         },

@@ -137,10 +137,13 @@ fn correction(before: &Status, decision: &Decision, now: Timestamp) -> Option<Co
         .iter()
         .any(|known| known.type_ == condition::READY && known.reason == Reason::Correcting.as_str());
     let drift = before.drift.as_ref().filter(|_| was_correcting)?;
+    // What is waited for is listed behind the drift, and was never wrong.
+    let listed = usize::try_from(drift.count).unwrap_or_default();
     let right: Vec<_> = drift
         .entries
         .iter()
-        .filter(|entry| !decision.drift.iter().any(|difference| difference.path == entry.path))
+        .take(listed)
+        .filter(|entry| is_right(&entry.path, decision))
         .map(|entry| CorrectedPath {
             path: entry.path.clone(),
             kind: entry.kind,
@@ -153,6 +156,13 @@ fn correction(before: &Status, decision: &Decision, now: Timestamp) -> Option<Co
         count: count.max(listed),
         entries: right,
     })
+}
+
+/// Whether a path is as it is declared: not one that differs, is waited for, or is not declared any more.
+fn is_right(path: &str, decision: &Decision) -> bool {
+    let mut differences = decision.drift.iter().chain(&decision.changes).chain(&decision.waiting);
+    let differs = differences.any(|difference| difference.path == path);
+    !differs && (decision.subjects.is_some() || decision.applied.contains_key(path))
 }
 
 fn conditions(
@@ -267,3 +277,6 @@ pub fn transition(
         last_transition_time: known.map_or(Time(now), |known| known.last_transition_time.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,17 @@ fn adopting_by_id(#[case] ref_is_taken: bool, #[case] exists: bool, #[case] expe
 }
 
 #[test]
+fn a_group_that_another_resource_declares_is_never_adopted() {
+    let mut cluster = Cluster::default();
+    let old = cluster.declare(Kind::Group, "old", json!({"ref": "old", "name": "Old"}));
+    cluster.settle();
+    let id = cluster.status(&old).id;
+    let thief = declare(&mut cluster, json!({"adoptId": id}));
+    assert_eq!(cluster.settle(), []);
+    assert_eq!(cluster.reason(&thief), "IdentityConflict");
+}
+
+#[test]
 fn observe_adopts_nothing() {
     let mut cluster = Cluster::default();
     let id = cluster.pluvo.has_group("old", json!({}));

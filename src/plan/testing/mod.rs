@@ -71,9 +71,13 @@ pub fn changes(decision: &Decision) -> Vec<&str> {
         .collect()
 }
 
-/// A set of words.
-pub fn set<const N: usize>(words: [&str; N]) -> std::collections::BTreeSet<String> {
-    words.into_iter().map(str::to_owned).collect()
+/// So many random cases; a failure prints the case, and no file is written beside the sources.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        cases,
+        failure_persistence: None,
+        ..Default::default()
+    }
 }
 
 /// Nothing beside what is needed.
