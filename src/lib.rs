@@ -13,6 +13,16 @@
 //! | [`cli`] | the commands | all above |
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::needless_pass_by_value,
+        clippy::items_after_statements,
+        clippy::semicolon_if_nothing_returned,
+        reason = "tests read better so"
+    )
+)]
+
 pub mod api;
 pub mod cli;
 pub mod controller;

@@ -259,7 +259,7 @@ impl<K: Declarable> Sink<K> for ManagedSink<K> {
         );
         let key = ResourceKey::new(K::KIND, &namespace, &name);
         let woken = self.context.registry.lock().set_undecodable(key);
-        woken.iter().for_each(|key| self.context.wakes.resource(key));
+        self.context.wakes.resources(&woken);
         status::report_undecodable::<K>(self.context.client.clone(), meta.clone(), error.to_owned());
     }
 

@@ -125,10 +125,9 @@ fn by_id(
         return stop(Verdict::stalled(Reason::IdentityConflict, message));
     }
     match (observed.group_by_id(id), by_ref) {
-        (Lookup::Found(group), Lookup::Found(_)) => Ok(Some((group, false))),
         // Under another ref, or gone: that no other group has the ref must be certain.
         (Lookup::Unknown, _) | (_, Lookup::Unknown) => Err(Box::new(Decision::unobserved(observed.available()))),
-        (Lookup::Found(group), Lookup::Absent) => Ok(Some((group, false))),
+        (Lookup::Found(group), _) => Ok(Some((group, false))),
         (Lookup::Absent, _) if when_gone == Reason::InvalidSpec => stop(Verdict::stalled(
             when_gone,
             format!("adoptId {id} names no group in Pluvo"),
@@ -173,7 +172,7 @@ fn create(spec: &PluvoGroupSpec, subject: &Subject<'_>, observed: &impl Observed
     object::create(
         declared,
         mutation,
-        Selector::Ref(spec.reference.as_str().into()),
+        &Selector::Ref(spec.reference.as_str().into()),
         subject,
         observed,
     )
@@ -218,7 +217,7 @@ fn update(
     object::update(
         declared,
         mutation,
-        Selector::Id(group.id.clone()),
+        &Selector::Id(group.id.clone()),
         identity,
         subject,
         observed,

@@ -29,7 +29,7 @@ pub struct Declared<'a> {
 pub fn create(
     declared: Declared<'_>,
     mutation: Mutation,
-    object: Selector,
+    object: &Selector,
     subject: &Subject<'_>,
     observed: &impl Observed,
 ) -> Decision {
@@ -70,7 +70,7 @@ pub fn create(
         .filter_map(|attribute| attribute.difference(subject.show_personal_data))
         .collect();
     let mut calls = vec![creation];
-    calls.extend(custom_field_calls(content_type, &object, &judgement, &fields, observed));
+    calls.extend(custom_field_calls(content_type, object, &judgement, &fields, observed));
     decide(judgement, calls, &fields.missing, Identity::default(), title)
 }
 
@@ -90,7 +90,7 @@ fn mails(mutation: &Mutation) -> Vec<String> {
 pub fn update(
     declared: Declared<'_>,
     mutation: impl Fn(&dyn Fn(&str) -> bool) -> Mutation,
-    object: Selector,
+    object: &Selector,
     identity: Identity,
     subject: &Subject<'_>,
     observed: &impl Observed,
@@ -107,7 +107,7 @@ pub fn update(
         .collect();
     let judgement = attributes::judge(&all, subject, observed);
     let mut calls = calls(&judgement, |path| !is_custom_field(path), observed, mutation);
-    calls.extend(custom_field_calls(content_type, &object, &judgement, &fields, observed));
+    calls.extend(custom_field_calls(content_type, object, &judgement, &fields, observed));
     decide(judgement, calls, &fields.missing, identity, title)
 }
 
@@ -152,6 +152,7 @@ pub fn known(verdict: Verdict) -> Decision {
 }
 
 /// A decision of somebody who has compared everything that is declared.
+#[must_use]
 pub fn compared(verdict: Verdict) -> Decision {
     Decision {
         compared: true,

@@ -148,10 +148,9 @@ fn known_account(
         )));
     }
     match (observed.user_by_id(id), by_ref) {
-        (Lookup::Found(user), Lookup::Found(_)) => ours(spec, user, false, context, observed),
         // Under another ref, or gone: that nobody else has the ref must be certain.
         (Lookup::Unknown, _) | (_, Lookup::Unknown) => stop(Decision::unobserved(observed.available())),
-        (Lookup::Found(user), Lookup::Absent) => ours(spec, user, false, context, observed),
+        (Lookup::Found(user), _) => ours(spec, user, false, context, observed),
         (Lookup::Absent, _) => stop(object::known(Verdict::stalled(
             Reason::DeletedRemotely,
             format!(
@@ -294,7 +293,7 @@ fn create(spec: &PluvoUserSpec, subject: &Subject<'_>, observed: &impl Observed)
         attributes,
         fields,
     };
-    object::create(declared, mutation, Selector::Ref(reference), subject, observed)
+    object::create(declared, mutation, &Selector::Ref(reference), subject, observed)
 }
 
 /// Whether nobody was invited yet, or the invitation that was recorded has not left.
@@ -367,7 +366,7 @@ fn update(spec: &PluvoUserSpec, subject: &Subject<'_>, user: &User, adopt: bool,
     object::update(
         declared,
         mutation,
-        Selector::Id(user.id.clone()),
+        &Selector::Id(user.id.clone()),
         identity,
         subject,
         observed,

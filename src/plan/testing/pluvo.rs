@@ -226,12 +226,11 @@ impl Pluvo {
                     .values()
                     .find(|known| known.reference.as_ref() == Some(reference));
                 let id = known.map(|known| known.id.clone());
-                let id = match id {
-                    Some(id) => id,
-                    None => {
-                        self.check(user, None)?;
-                        self.has_user(reference, json!({"email": null, "roles": []}))
-                    }
+                let id = if let Some(id) = id {
+                    id
+                } else {
+                    self.check(user, None)?;
+                    self.has_user(reference, json!({"email": null, "roles": []}))
                 };
                 self.update_user(&id, user)
             }
@@ -253,7 +252,8 @@ impl Pluvo {
     fn check(&self, input: &UserInput, id: Option<&Id>) -> Result<(), Arc<str>> {
         let refused = |text: &Option<Arc<str>>| text.as_deref().is_some_and(|text| self.refused.contains(text));
         let others = || self.users.values().filter(|user| Some(&user.id) != id);
-        let same_email = |user: &User| input.email.is_some() && normalized(&user.email) == normalized(&input.email);
+        let same_email =
+            |user: &User| input.email.is_some() && normalized(user.email.as_ref()) == normalized(input.email.as_ref());
         if others().any(same_email) {
             return Err("the address is taken".into());
         }
@@ -330,8 +330,8 @@ impl Pluvo {
     }
 }
 
-fn normalized(email: &Option<Arc<str>>) -> Option<String> {
-    email.as_deref().map(value::email)
+fn normalized(email: Option<&Arc<str>>) -> Option<String> {
+    email.map(|email| &**email).map(value::email)
 }
 
 fn field_values(input: &FieldInput) -> Vec<FieldValue> {
@@ -373,7 +373,7 @@ impl Observed for Pluvo {
         let holder = self
             .users
             .values()
-            .find(|user| normalized(&user.email).as_ref() == Some(&email));
+            .find(|user| normalized(user.email.as_ref()).as_ref() == Some(&email));
         self.look(&Key::UserEmail(email.as_str().into()), holder)
     }
 

@@ -15,7 +15,7 @@ pub fn assert_is_in_table(status: &Status, decision: &Decision) {
     let (reason, progress) = ready(status);
     let value = |type_| {
         let found = status.conditions.iter().find(|known| known.type_ == type_);
-        found.map(|known| known.status.as_str()).unwrap_or("absent")
+        found.map_or("absent", |known| known.status.as_str())
     };
     let row = TABLE.iter().find(|row| {
         row.part == Part::Managed
