@@ -33,6 +33,8 @@ impl Sandbox {
         let directory = directory::subdirectory("sandbox")?;
         let (seed_file, address_file) = (directory.join("seed.yaml"), directory.join("address"));
         fs::write(&seed_file, with_clients(seed)?)?;
+        // One of an earlier run in the same folder would lead nowhere.
+        fs::remove_file(&address_file).ok();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pluvo-sandbox"));
         command.args(["--listen", "127.0.0.1:0", "--seed"]).arg(&seed_file);
         command.arg("--address-file").arg(&address_file).args(args);

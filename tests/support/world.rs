@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, eventually, sandbox::OPERATOR};
 
 /// How long anything may take that the operator does by itself.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What every organization begins with unless a test says otherwise: custom fields of every type, and trainings.
 pub const SEED: &str = r"
