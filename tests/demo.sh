@@ -97,8 +97,8 @@ permissions that the Deployment gives it."
   tell "The same files as before, with kubectl."
   run kubectl apply -R -f examples/
   tell "The operator makes Pluvo match. Ready says that Pluvo holds what is declared."
-  await operator "it has seen everything" kubectl wait pluvo --all --for=condition=Ready --timeout=1s
-  run kubectl wait pluvo --all --for=condition=Ready --timeout=1m
+  await operator "the connection is Ready" kubectl wait pvconn default --for=condition=Ready --timeout=1s
+  run kubectl wait pluvo --all --for=condition=Ready --timeout=2m
   run kubectl get pluvo
 
   tell "How it deals with what others change is the connection's mode. Observe reports and writes nothing: the way to
