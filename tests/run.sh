@@ -27,5 +27,5 @@ tests/tools.sh operator
 # Where the logs of clusters, operators and sandboxes are found after a failure.
 export PLUVO_TEST_DIR=$PWD/target/test-run
 rm -rf "$PLUVO_TEST_DIR"
-step cargo test --features sandbox --test it
+step cargo test --features sandbox --test it -- --test-threads 4 # most of them wait most of the time
 step cargo test --quiet --features sandbox --doc

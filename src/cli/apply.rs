@@ -1,6 +1,10 @@
 //! `apply`: makes Pluvo match, once, with the planning and the engine of the operator.
 
-use std::{collections::HashMap, process::ExitCode, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -51,10 +55,13 @@ pub struct ApplyArgs {
 /// Applies and prints what was done.
 pub async fn run(args: &ApplyArgs) -> Result<ExitCode> {
     let mut manifests = args.manifests.load()?;
+    if manifests.resources.is_empty() {
+        bail!("nothing to apply: the manifests hold no user, group, membership or assignment");
+    }
     settle_mail(&mut manifests, args.no_mail)?;
     let target = args.target.resolve(&manifests)?;
     let workspace = Workspace::new(&manifests, None, &target, args.show_personal_data)?;
-    let writer = Writer::start(target.client(&manifests)?, target.settings(), args.timeout);
+    let writer = Writer::start(target.client(&manifests)?, &target.settings(), args.timeout);
     let mut work = Work::new(writer, &workspace);
     let ended = tokio::select! {
         ended = work.until_settled() => ended,
@@ -234,15 +241,15 @@ fn removes(call: &Call) -> bool {
 fn keep_done(outlook: &mut Outlook, last: &Decision, kind: Kind) {
     let is_object = matches!(kind, Kind::User | Kind::Group);
     let exists = last.identity.id.is_some() || !is_object;
-    let is_left = |path: &str| last.changes.iter().chain(&last.drift).any(|left| left.path == path);
+    let left: HashSet<_> = last.changes.iter().chain(&last.drift).map(|left| &left.path).collect();
     let reported = outlook.verdict.progress == Progress::Done && outlook.calls.is_empty();
     if !reported {
         outlook
             .differences
-            .retain(|difference| exists && !is_left(&difference.path));
+            .retain(|difference| exists && !left.contains(&difference.path));
     }
     if outlook.differences.is_empty() {
         outlook.calls.clear();
-        outlook.adopted = None;
+        outlook.adopted = false;
     }
 }

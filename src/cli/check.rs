@@ -34,18 +34,18 @@ struct Findings {
 }
 
 impl Findings {
-    fn ok(&self, what: &str, says: &str) -> Result<()> {
-        line("OK", what, says)
-    }
-
-    fn warn(&self, what: &str, says: &str) -> Result<()> {
-        line("WARN", what, says)
-    }
-
     fn fail(&mut self, what: &str, says: &str) -> Result<()> {
         self.failed = true;
         line("FAIL", what, says)
     }
+}
+
+fn ok(what: &str, says: &str) -> Result<()> {
+    line("OK", what, says)
+}
+
+fn warn(what: &str, says: &str) -> Result<()> {
+    line("WARN", what, says)
 }
 
 fn line(verdict: &str, what: &str, says: &str) -> Result<()> {
@@ -57,7 +57,7 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
     let manifests = Manifests::load(&args.files, "default")?;
     let target = args.target.resolve(&manifests)?;
     let mut findings = Findings::default();
-    findings.ok("address", &target.endpoint.to_string())?;
+    ok("address", &target.endpoint.to_string())?;
     match target.client(&manifests) {
         Err(error) => findings.fail("credentials", &format!("{error:#}"))?,
         Ok(client) => check(&client, &mut findings).await?,
@@ -78,14 +78,14 @@ async fn check(client: &Client, findings: &mut Findings) -> Result<()> {
             Ok(_) => findings.fail("credentials", "no token was issued"),
         };
     };
-    findings.ok(
+    ok(
         "credentials",
         &format!("a token was issued; it ends at {:.0}", token.expires_at),
     )?;
     scopes(token.scopes.as_deref(), findings)?;
     match schema {
         Err(error) => return findings.fail("schema", &error.to_string()),
-        Ok(false) => findings.warn(
+        Ok(false) => warn(
             "schema",
             "the server does not let its schema be read; parts that it lacks show as they are used",
         )?,
@@ -107,7 +107,7 @@ async fn check(client: &Client, findings: &mut Findings) -> Result<()> {
     for (what, query) in pages {
         let answer = client.query(std::slice::from_ref(&query)).await;
         match answer.map(|answers| answers.into_iter().next()) {
-            Ok(Some(Ok(_))) => findings.ok(what, "can be read")?,
+            Ok(Some(Ok(_))) => ok(what, "can be read")?,
             Ok(Some(Err(error))) => findings.fail(what, &format!("cannot be read: {error}"))?,
             Ok(None) => findings.fail(what, "cannot be read: no answer")?,
             Err(error) => findings.fail(what, &format!("cannot be read: {error}"))?,
@@ -118,7 +118,7 @@ async fn check(client: &Client, findings: &mut Findings) -> Result<()> {
 
 fn scopes(granted: Option<&str>, findings: &mut Findings) -> Result<()> {
     let Some(granted) = granted else {
-        return findings.warn(
+        return warn(
             "scopes",
             &format!("the server does not say which it granted; asked for: {SCOPES}"),
         );
@@ -126,7 +126,7 @@ fn scopes(granted: Option<&str>, findings: &mut Findings) -> Result<()> {
     let has: Vec<_> = granted.split_whitespace().collect();
     let missing: Vec<_> = SCOPES.split_whitespace().filter(|scope| !has.contains(scope)).collect();
     if missing.is_empty() {
-        findings.ok("scopes", granted)
+        ok("scopes", granted)
     } else {
         findings.fail("scopes", &format!("missing: {}; ask Pluvo for them", missing.join(" ")))
     }
@@ -149,9 +149,9 @@ fn supported(client: &Client, findings: &mut Findings) -> Result<()> {
     if !blocked.is_empty() {
         findings.fail("schema", &format!("the server cannot take: {}", blocked.join(", ")))
     } else if unsupported.is_empty() {
-        findings.ok("schema", "the server knows everything that is used")
+        ok("schema", "the server knows everything that is used")
     } else {
-        findings.warn(
+        warn(
             "schema",
             &format!("the server lacks, and it goes without: {unsupported}"),
         )

@@ -1,7 +1,7 @@
 //! What would happen: every resource is planned, what would be sent is carried out in memory, and everything is planned
 //! again, until nothing is left to send.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 
@@ -35,8 +35,8 @@ pub struct Outlook {
     pub differences: Vec<Difference>,
     /// What would be sent, in order.
     pub calls: Vec<Call>,
-    /// The ref that an account had before it is taken over; `Some(None)`: it had none.
-    pub adopted: Option<Option<String>>,
+    /// Whether an account or a group that is there already is taken over.
+    pub adopted: bool,
     /// The mode in effect.
     pub mode: Mode,
     /// What is left to say when all of this was sent.
@@ -142,7 +142,7 @@ impl Outlook {
         Self {
             differences: Vec::new(),
             calls: Vec::new(),
-            adopted: None,
+            adopted: false,
             mode: workspace.registry.mode(&resource.object),
             verdict: verdict.unwrap_or_else(|| Verdict::done(crate::api::Reason::InSync, "")),
             deletion_blocked: None,
@@ -152,20 +152,16 @@ impl Outlook {
 
     /// Takes in what one round decided, of its calls the first `calls`. Nothing is told twice.
     pub fn add(&mut self, decision: &Decision, calls: usize) {
-        for difference in decision.changes.iter().chain(&decision.drift) {
-            if !self.differences.iter().any(|known| known.path == difference.path) {
-                self.differences.push(difference.clone());
-            }
-        }
+        let told: HashSet<_> = self.differences.iter().map(|known| known.path.clone()).collect();
+        let all = decision.changes.iter().chain(&decision.drift);
+        self.differences
+            .extend(all.filter(|difference| !told.contains(&difference.path)).cloned());
         for call in decision.calls.iter().take(calls) {
             if !self.calls.contains(call) {
                 self.calls.push(call.clone());
             }
         }
-        if let Some(adopted) = &decision.identity.adopted {
-            self.adopted
-                .get_or_insert_with(|| adopted.as_deref().map(str::to_owned));
-        }
+        self.adopted |= decision.identity.adopted.is_some();
         self.verdict = decision.verdict.clone();
         self.deletion_blocked.clone_from(&decision.deletion_blocked);
         self.released = decision.finalizer == Finalizer::Release;

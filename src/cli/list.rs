@@ -253,7 +253,7 @@ impl Listing {
             table.add_row(row.iter().map(text));
         }
         let lines = table.trim_fmt();
-        lines.lines().map(|line| format!("{}\n", line.trim())).collect()
+        lines.lines().flat_map(|line| [line.trim(), "\n"]).collect()
     }
 
     fn to_csv(&self) -> String {

@@ -1,6 +1,8 @@
 //! The commands. What they have in common with the controller they take from `plan` and `organization`; here are only
 //! files, options and output.
 
+#![allow(clippy::doc_markdown, reason = "what documents an argument is what --help prints")]
+
 mod apply;
 mod check;
 mod crds;

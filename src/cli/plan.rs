@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::{
@@ -92,12 +92,14 @@ pub async fn run(args: &PlanArgs) -> Result<ExitCode> {
     if let Some(base) = &base {
         manifests.check_changes(base)?;
     }
+    if manifests.resources.is_empty() && base.as_ref().is_none_or(|base| base.resources.is_empty()) {
+        bail!("nothing to plan: the manifests hold no user, group, membership or assignment");
+    }
     let target = args.target.resolve(&manifests)?;
     let workspace = Workspace::new(&manifests, base.as_ref(), &target, args.show_personal_data)?;
     let settings = target.settings();
-    let limit = settings.operations_per_request;
-    let mut session = Session::reading(target.client(&manifests)?, settings, args.timeout);
-    let forecast = forecast(&mut session, &workspace, limit).await;
+    let mut session = Session::reading(target.client(&manifests)?, &settings, args.timeout);
+    let forecast = forecast(&mut session, &workspace, settings.operations_per_request).await;
     let read = session.end().await.requests;
     let report = Report::new(
         target.endpoint.to_string(),

@@ -39,13 +39,13 @@ pub struct Writer {
 
 impl Session {
     /// Begins to read an organization, for at most `allowed`.
-    pub fn reading(client: Client, settings: Settings, allowed: Duration) -> Self {
+    pub fn reading(client: Client, settings: &Settings, allowed: Duration) -> Self {
         Self::over(client, settings, allowed, Organization::start_reading)
     }
 
     fn over(
         client: Client,
-        settings: Settings,
+        settings: &Settings,
         allowed: Duration,
         start: fn(Client, Settings, Instant, tokio::sync::mpsc::UnboundedSender<Wake>) -> Organization,
     ) -> Self {
@@ -53,7 +53,7 @@ impl Session {
         let name = client.endpoint().to_string();
         let settings = Settings {
             interval: INTERVAL,
-            ..settings
+            ..settings.clone()
         };
         Self {
             organization: start(client, settings, Instant::now(), sender),
@@ -157,9 +157,11 @@ impl Session {
 
 impl Writer {
     /// Begins to read and write an organization, for at most `allowed`.
-    pub fn start(client: Client, settings: Settings, allowed: Duration) -> Self {
+    pub fn start(client: Client, settings: &Settings, allowed: Duration) -> Self {
         Self {
-            session: Session::over(client, settings, allowed, Organization::start),
+            session: Session::over(client, settings, allowed, |client, settings, first_sweep, wakes| {
+                Organization::start(client, settings, first_sweep, wakes, Box::new(|| false))
+            }),
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Kind, PluvoConnection, Reason, reason::Progress},
+    api::{Kind, PluvoConnection, Reason, common::Target as Place, reason::Progress},
     plan::{ConnectionKey, Object, Registry, ResourceKey, Verdict},
 };
 
@@ -231,7 +231,7 @@ impl Resource {
         let name = self
             .object
             .reference()
-            .or_else(|| self.object.target().map(|target| target.name()));
+            .or_else(|| self.object.target().map(Place::name));
         let noun = match self.key.kind {
             Kind::User => "user",
             Kind::Group | Kind::Membership => "group",

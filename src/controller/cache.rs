@@ -95,31 +95,38 @@ where
     let api: Api<DeserializeGuard<K>> = Api::all(api.into_client());
     let mut events = pin!(watcher::watcher(api, watcher::Config::default()).default_backoff());
     let mut listed = HashSet::new();
+    // What a list shows anew: the store holds it only when the list is complete, and a pass over what the store does
+    // not hold would be dropped.
+    let mut news = Vec::new();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => {
                 listed.clear();
+                news.clear();
                 writer.apply_watcher_event(&Event::Init);
             }
             Ok(Event::InitApply(object)) => {
                 listed.insert(name_of(object.meta()));
-                if let Some(object) = take_in(object, &sink) {
-                    writer.apply_watcher_event(&Event::InitApply(Cached(object)));
+                if let Some(seen) = look_at(object, &sink) {
+                    writer.apply_watcher_event(&Event::InitApply(Cached(seen.object().clone())));
+                    news.extend(seen.news());
                 }
             }
             Ok(Event::InitDone) => {
+                writer.apply_watcher_event(&Event::InitDone);
                 for (namespace, name) in sink.all() {
                     if !listed.contains(&(namespace.clone(), name.clone())) {
                         sink.remove(&namespace, &name);
                     }
                 }
-                writer.apply_watcher_event(&Event::InitDone);
+                news.drain(..).for_each(|object| sink.set(object));
                 sink.completed();
                 synced.send_replace(true);
             }
             Ok(Event::Apply(object)) => {
-                if let Some(object) = take_in(object, &sink) {
-                    writer.apply_watcher_event(&Event::Apply(Cached(object)));
+                if let Some(seen) = look_at(object, &sink) {
+                    writer.apply_watcher_event(&Event::Apply(Cached(seen.object().clone())));
+                    seen.news().into_iter().for_each(|object| sink.set(object));
                 }
             }
             Ok(Event::Delete(object)) => {
@@ -134,6 +141,29 @@ where
     }
 }
 
+/// What a watch showed.
+enum Seen<K> {
+    /// Something new.
+    New(Arc<K>),
+    /// No more than what is known: our own last write may be newer.
+    Known(Arc<K>),
+}
+
+impl<K> Seen<K> {
+    fn object(&self) -> &Arc<K> {
+        match self {
+            Self::New(object) | Self::Known(object) => object,
+        }
+    }
+
+    fn news(self) -> Option<Arc<K>> {
+        match self {
+            Self::New(object) => Some(object),
+            Self::Known(_) => None,
+        }
+    }
+}
+
 fn name_of(meta: &ObjectMeta) -> (String, String) {
     (
         meta.namespace.clone().unwrap_or_default(),
@@ -141,20 +171,17 @@ fn name_of(meta: &ObjectMeta) -> (String, String) {
     )
 }
 
-/// Passes an object on, unless our own last write is newer than what the watch shows.
-fn take_in<K: Resource<DynamicType = ()>, S: Sink<K>>(object: DeserializeGuard<K>, sink: &S) -> Option<Arc<K>> {
+fn look_at<K: Resource<DynamicType = ()>, S: Sink<K>>(object: DeserializeGuard<K>, sink: &S) -> Option<Seen<K>> {
     let (namespace, name) = name_of(object.meta());
     match object.0 {
         Ok(mut object) => {
             if let Some(known) = sink.known(&namespace, &name)
                 && !is_newer(object.meta(), known.meta())
             {
-                return Some(known);
+                return Some(Seen::Known(known));
             }
             strip(&mut object);
-            let object = Arc::new(object);
-            sink.set(object.clone());
-            Some(object)
+            Some(Seen::New(Arc::new(object)))
         }
         Err(invalid) => {
             sink.undecodable(&invalid.metadata, &invalid.error);
@@ -174,7 +201,7 @@ pub fn strip<K: Resource>(object: &mut K) {
 
 /// Whether a version is newer than a known one. Resource versions are numbers that grow; another object of the same
 /// name is newer in any case.
-fn is_newer(version: &ObjectMeta, known: &ObjectMeta) -> bool {
+pub fn is_newer(version: &ObjectMeta, known: &ObjectMeta) -> bool {
     let number = |meta: &ObjectMeta| {
         meta.resource_version
             .as_deref()
@@ -230,10 +257,9 @@ impl<K: Declarable> Sink<K> for ManagedSink<K> {
             error,
             "the object cannot be decoded"
         );
-        self.context
-            .registry
-            .lock()
-            .set_undecodable(ResourceKey::new(K::KIND, &namespace, &name));
+        let key = ResourceKey::new(K::KIND, &namespace, &name);
+        let woken = self.context.registry.lock().set_undecodable(key);
+        woken.iter().for_each(|key| self.context.wakes.resource(key));
         status::report_undecodable::<K>(self.context.client.clone(), meta.clone(), error.to_owned());
     }
 

@@ -397,10 +397,12 @@ impl Pass<'_> {
         let mut written = status::apply(&self.api, &self.connection.metadata, status).await?;
         cache::strip(&mut written);
         self.connection = Arc::new(written);
-        self.context
-            .registry
-            .lock()
-            .set_connection(self.key.clone(), self.connection.clone());
+        let mut registry = self.context.registry.lock();
+        let known = registry.connection(&self.key);
+        // The watch may have shown a newer one meanwhile.
+        if known.is_some_and(|known| cache::is_newer(self.connection.meta(), known.meta())) {
+            registry.set_connection(self.key.clone(), self.connection.clone());
+        }
         Ok(())
     }
 }

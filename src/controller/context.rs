@@ -57,7 +57,7 @@ impl Context {
             client,
             options,
             registry: Mutex::new(Registry::awaiting_watches()),
-            organizations: Organizations::new(health),
+            organizations: Organizations::new(health, wakes.awaited.clone()),
             memories: Memories::default(),
             wakes,
             metrics,
@@ -107,6 +107,7 @@ impl Context {
     /// A resource is gone: nothing of it is sent any more, and whoever depends on it looks again.
     pub fn forget(&self, key: &ResourceKey) {
         self.forget_calls(key);
+        self.wakes.awaited.forget(key);
         let mut registry = self.registry.lock();
         if let Some(uid) = registry.get(key).and_then(|object| object.meta().uid.clone()) {
             self.memories.forget(&uid);

@@ -14,7 +14,7 @@ use crate::{
     pluvo::client::Client,
 };
 
-use super::{context::Context, secret::SecretSource};
+use super::{context::Context, secret::SecretSource, wake::Awaited};
 
 /// Something about an organization changed.
 pub type HealthChange = Wake;
@@ -23,6 +23,7 @@ pub type HealthChange = Wake;
 pub struct Organizations {
     running: Mutex<HashMap<ConnectionKey, Running>>,
     changes: UnboundedSender<(ConnectionKey, HealthChange)>,
+    awaited: Awaited,
 }
 
 struct Running {
@@ -45,11 +46,12 @@ pub struct Identity {
 }
 
 impl Organizations {
-    /// None yet. `changes` is told whose passes are to run.
-    pub fn new(changes: UnboundedSender<(ConnectionKey, HealthChange)>) -> Self {
+    /// None yet. `changes` is told whose passes are to run; `awaited` says whether passes are to come.
+    pub fn new(changes: UnboundedSender<(ConnectionKey, HealthChange)>, awaited: Awaited) -> Self {
         Self {
             running: Mutex::default(),
             changes,
+            awaited,
         }
     }
 
@@ -83,7 +85,9 @@ impl Organizations {
         first_sweep: Instant,
     ) {
         let (wakes, mut woken) = unbounded_channel();
-        let organization = Arc::new(Organization::start(client, settings, first_sweep, wakes));
+        let awaited = self.awaited.clone();
+        let expects_more = Box::new(move || awaited.any());
+        let organization = Arc::new(Organization::start(client, settings, first_sweep, wakes, expects_more));
         self.running.lock().insert(
             connection.clone(),
             Running {

@@ -46,6 +46,7 @@ where
     context.note_pass();
     context.metrics.pass(K::KIND);
     let key = key_of(&*cached.0);
+    let _running = context.wakes.awaited.begin(&key);
     let Some(object) = context.registry.lock().get(&key).cloned() else {
         return Ok(Action::await_change());
     };

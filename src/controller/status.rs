@@ -78,14 +78,19 @@ async fn report(api: &Api<DynamicObject>, meta: &ObjectMeta, error: &str) -> Res
     if object.data.pointer("/status/conditions") == Some(&conditions) {
         return Ok(());
     }
-    let types = object.types.clone().unwrap_or_default();
+    // Server-side apply cannot be used: it needs the stored object to fit the definition.
     let patch = json!({
-        "apiVersion": types.api_version,
-        "kind": types.kind,
-        "metadata": { "name": name, "uid": object.uid(), "resourceVersion": object.resource_version() },
+        "metadata": { "uid": object.uid(), "resourceVersion": object.resource_version() },
         "status": { "observedGeneration": object.meta().generation, "forUID": object.uid(), "conditions": conditions },
     });
-    api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&patch))
-        .await?;
+    api.patch_status(
+        name,
+        &PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        },
+        &Patch::Merge(&patch),
+    )
+    .await?;
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! The queues from which passes are taken: one of names per kind. kube's scheduler removes duplicates, and holds a name
 //! whose pass is under way until that has ended.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use futures::{Stream, StreamExt, channel::mpsc};
 use kube::{
@@ -9,12 +12,58 @@ use kube::{
     runtime::{controller::ReconcileRequest, reflector::ObjectRef},
 };
 
+use parking_lot::Mutex;
+
 use crate::{
     api::Kind,
     plan::{ConnectionKey, ResourceKey},
 };
 
 type Name = (Arc<str>, Arc<str>);
+
+/// Passes that were asked for and have not ended.
+#[derive(Clone, Debug, Default)]
+pub struct Awaited(Arc<Mutex<AwaitedPasses>>);
+
+#[derive(Debug, Default)]
+struct AwaitedPasses {
+    queued: HashSet<ResourceKey>,
+    running: usize,
+}
+
+/// A pass that is under way.
+pub struct Running(Awaited);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.lock().running -= 1;
+    }
+}
+
+impl Awaited {
+    /// A pass over a resource begins; it ends when what comes out is dropped.
+    pub fn begin(&self, key: &ResourceKey) -> Running {
+        let mut passes = self.0.lock();
+        passes.queued.remove(key);
+        passes.running += 1;
+        Running(self.clone())
+    }
+
+    /// There will be no pass.
+    pub fn forget(&self, key: &ResourceKey) {
+        self.0.lock().queued.remove(key);
+    }
+
+    /// Whether passes are to come or under way.
+    pub fn any(&self) -> bool {
+        let passes = self.0.lock();
+        passes.running > 0 || !passes.queued.is_empty()
+    }
+
+    fn add(&self, key: &ResourceKey) {
+        self.0.lock().queued.insert(key.clone());
+    }
+}
 
 /// The entrances of all queues.
 #[derive(Clone, Debug)]
@@ -24,6 +73,8 @@ pub struct Wakes {
     memberships: mpsc::UnboundedSender<Name>,
     assignments: mpsc::UnboundedSender<Name>,
     connections: mpsc::UnboundedSender<Name>,
+    /// Which passes are to come.
+    pub awaited: Awaited,
 }
 
 /// The exits of all queues.
@@ -59,6 +110,7 @@ pub fn channels() -> (Wakes, Woken) {
             memberships,
             assignments,
             connections,
+            awaited: Awaited::default(),
         },
         woken,
     )
@@ -73,6 +125,7 @@ impl Wakes {
             Kind::Membership => &self.memberships,
             Kind::Assignment => &self.assignments,
         };
+        self.awaited.add(key);
         // A closed queue belongs to a process that is ending.
         let _ = queue.unbounded_send((key.namespace.clone(), key.name.clone()));
     }

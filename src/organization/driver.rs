@@ -52,7 +52,7 @@ pub(super) async fn read(shared: Arc<Shared>) {
 pub(super) async fn write(shared: Arc<Shared>) {
     let mut under_way = JoinSet::new();
     loop {
-        let Some(()) = next(&shared, &shared.writing, |shared, now| ready(shared, now)).await else {
+        let Some(()) = next(&shared, &shared.writing, ready).await else {
             break;
         };
         let Some(slot) = stoppable(&shared, shared.client.acquire(Access::Write)).await else {
@@ -74,14 +74,9 @@ pub(super) async fn write(shared: Arc<Shared>) {
 }
 
 fn ready(shared: &Shared, now: Instant) -> Next<()> {
-    let state = shared.state.lock();
-    let retry_at = state.retry_at.filter(|at| *at > now);
-    match (state.queue.due(now), retry_at) {
-        (None, _) => Next::Nothing,
-        (Some(_), Some(retry_at)) => Next::At(retry_at),
-        (Some(due), None) if due > now => Next::At(due),
-        (Some(_), None) => Next::Send(()),
-    }
+    // Asked outside of the lock: whoever answers may be about to submit.
+    let expects_more = (shared.expects_more)();
+    shared.state.lock().writes_due(expects_more, now)
 }
 
 /// Waits until there is something to send; `None` when the organization is being stopped.

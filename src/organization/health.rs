@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::pluvo::error::Error;
 
 /// The longest time between two attempts while Pluvo cannot be reached.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Whether an organization can be reached, and how well it is known.
 #[derive(Clone, Debug, Default)]

@@ -14,10 +14,11 @@ pub struct Hold {
 }
 
 impl Hold {
-    const WITHOUT_PROGRESS: Duration = Duration::from_secs(5);
+    const WITHOUT_PROGRESS: Duration = Duration::from_secs(15);
     const AT_MOST: Duration = Duration::from_mins(1);
 
     /// The hold after a pass that found `awaited` users missing; `None` where nobody waits.
+    #[must_use]
     pub fn next(before: Option<Self>, awaited: usize, now: Instant) -> Option<Self> {
         let begun = before.map_or(now, |hold| hold.begun);
         let progress = before
@@ -31,6 +32,7 @@ impl Hold {
     }
 
     /// When to wait no longer.
+    #[must_use]
     pub fn ends(&self) -> Instant {
         (self.progress + Self::WITHOUT_PROGRESS).min(self.begun + Self::AT_MOST)
     }

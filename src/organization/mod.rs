@@ -61,13 +61,24 @@ struct Shared {
     writing: Notify,
     stopping: tokio::sync::watch::Sender<bool>,
     wakes: UnboundedSender<Wake>,
+    expects_more: ExpectsMore,
 }
 
+/// Whether more calls are about to be submitted, so that a document that is not full waits a little longer for them.
+pub type ExpectsMore = Box<dyn Fn() -> bool + Send + Sync>;
+
 impl Organization {
-    /// Starts to read and write an organization. The first sweep is due at `first_sweep`; `wakes` is told whom to wake.
+    /// Starts to read and write an organization. The first sweep is due at `first_sweep`; `wakes` is told whom to wake;
+    /// `expects_more` says whether calls are about to be submitted that a document had better wait for.
     #[must_use]
-    pub fn start(client: Client, settings: Settings, first_sweep: Instant, wakes: UnboundedSender<Wake>) -> Self {
-        let organization = Self::start_reading(client, settings, first_sweep, wakes);
+    pub fn start(
+        client: Client,
+        settings: Settings,
+        first_sweep: Instant,
+        wakes: UnboundedSender<Wake>,
+        expects_more: ExpectsMore,
+    ) -> Self {
+        let organization = Self::begin(client, settings, first_sweep, wakes, expects_more);
         let writing = tokio::spawn(driver::write(organization.shared.clone()));
         organization.tasks.lock().push(writing);
         organization
@@ -81,6 +92,16 @@ impl Organization {
         first_sweep: Instant,
         wakes: UnboundedSender<Wake>,
     ) -> Self {
+        Self::begin(client, settings, first_sweep, wakes, Box::new(|| false))
+    }
+
+    fn begin(
+        client: Client,
+        settings: Settings,
+        first_sweep: Instant,
+        wakes: UnboundedSender<Wake>,
+        expects_more: ExpectsMore,
+    ) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(settings, first_sweep)),
             client,
@@ -88,6 +109,7 @@ impl Organization {
             writing: Notify::new(),
             stopping: tokio::sync::watch::Sender::new(false),
             wakes,
+            expects_more,
         });
         let reading = tokio::spawn(driver::read(shared.clone()));
         Self {

@@ -99,15 +99,17 @@ impl Queue {
             .collect()
     }
 
+    /// Whether a full document could leave.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.ready.len() >= self.limit
+    }
+
     /// When the next document is to leave: at once when one is full, else when the first has waited long enough.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         let (oldest, _) = self.ready.first()?;
-        Some(if self.ready.len() >= self.limit {
-            now
-        } else {
-            *oldest + self.linger
-        })
+        Some(if self.is_full() { now } else { *oldest + self.linger })
     }
 
     /// Composes the next document from the heads of all lists, the longest waiting first.

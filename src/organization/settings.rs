@@ -22,8 +22,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            interval: Duration::from_secs(300),
-            visibility_timeout: Duration::from_secs(900),
+            interval: Duration::from_mins(5),
+            visibility_timeout: Duration::from_mins(15),
             operations_per_request: 50,
             linger: Duration::from_millis(500),
             limits: Limits::default(),

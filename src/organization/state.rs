@@ -430,10 +430,10 @@ impl State {
             (Question::Object(_), Ok(QueryAnswer::User(Some(user)))) => self.mirror.merge_user(*user, sent),
             (Question::Object(_), Ok(QueryAnswer::Group(Some(group)))) => self.mirror.merge_group(*group, sent),
             (Question::Object(_), Ok(QueryAnswer::Training(Some(training)))) => {
-                self.mirror.merge_training(training, sent)
+                self.mirror.merge_training(training, sent);
             }
             (Question::Object(Key::CustomFields(of)), Ok(QueryAnswer::CustomFields(fields))) => {
-                self.mirror.merge_custom_fields(of, fields)
+                self.mirror.merge_custom_fields(of, fields);
             }
             (
                 Question::Object(key),
@@ -519,6 +519,22 @@ impl State {
         for key in doubted {
             self.want(key, true, now);
         }
+    }
+
+    /// Whether a document is to be sent. One that is not full leaves when its first call has lingered; while more calls
+    /// are about to be submitted, it waits for them, ten times as long at most.
+    #[must_use]
+    pub fn writes_due(&self, expects_more: bool, now: Instant) -> Next<()> {
+        let Some(due) = self.queue.due(now) else {
+            return Next::Nothing;
+        };
+        let patient = due + self.settings.linger * 9;
+        let due = match self.retry_at {
+            Some(retry_at) if retry_at > now => retry_at,
+            _ if expects_more && !self.queue.is_full() => patient.min(due.max(now + self.settings.linger / 10)),
+            _ => due,
+        };
+        if due <= now { Next::Send(()) } else { Next::At(due) }
     }
 
     /// A document is to be sent: the calls that waited longest, if they have waited long enough.

@@ -6,7 +6,7 @@ use crate::{
 };
 
 use super::{
-    Decision, Observed, Subject,
+    Decision, Observed, Subject, near, object,
     observed::{Key, Lookup, Place},
     scope::Scope,
     subjects,
@@ -27,23 +27,22 @@ pub fn plan(
         (None, None) => Lookup::Absent,
     };
     let training = match training {
+        Lookup::Unknown if deleting => return object::end_unobserved(&format!("training {name}"), "left", observed),
         Lookup::Unknown => return Decision::unobserved(observed.available()),
         Lookup::Absent if deleting => return Decision::release("the training does not exist"),
         Lookup::Absent => {
-            let near = observed.near_matches(&Key::TrainingRef(name.into()));
-            return subjects::missing_place("training", name, &near, false);
+            let similar = observed.near_matches(&Key::TrainingRef(name.into()));
+            return subjects::missing_place("training", name, &similar, false);
         }
         Lookup::Found(training) => training,
     };
-    if !deleting && let Some(missing) = missing_group(spec, scope, observed) {
-        return missing;
-    }
     let claims = scope.claims(&spec.training, training.reference.as_deref(), &training.id);
     let target = subjects::Target {
         title: format!("training {name}"),
         place: Place::Training(training.id.clone()),
         id: training.id.clone(),
         claims: &claims,
+        missing: missing_groups(spec, scope, observed),
         allow_empty: spec.allow_empty,
         mail: spec.send_invites,
         unknown_claims: scope.registry.has_unknown_claims(),
@@ -57,18 +56,21 @@ pub fn plan(
     }
 }
 
-/// A group that does not exist selects nobody: nothing is decided before it does.
-fn missing_group(spec: &TrainingAssignmentSpec, scope: &Scope<'_>, observed: &impl Observed) -> Option<Decision> {
-    let missing = spec
-        .groups
-        .iter()
-        .flatten()
-        .find(|group| matches!(observed.group_by_ref(group), Lookup::Absent))?;
-    let near = observed.near_matches(&Key::GroupRef(missing.as_str().into()));
-    Some(subjects::missing_place(
-        "group",
-        missing,
-        &near,
-        scope.is_declared(Kind::Group, missing),
-    ))
+fn missing_groups(
+    spec: &TrainingAssignmentSpec,
+    scope: &Scope<'_>,
+    observed: &impl Observed,
+) -> Vec<subjects::Missing> {
+    let groups = spec.groups.iter().flatten();
+    let missing = groups.filter(|group| matches!(observed.group_by_ref(group), Lookup::Absent));
+    missing
+        .map(|group| {
+            let similar = observed.near_matches(&Key::GroupRef(group.as_str().into()));
+            subjects::Missing {
+                path: format!("groups[{group}]"),
+                message: near("group", group, &similar),
+                is_declared: scope.is_declared(Kind::Group, group),
+            }
+        })
+        .collect()
 }

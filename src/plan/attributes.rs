@@ -100,12 +100,6 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Whether a path is to be written.
-    #[must_use]
-    pub fn writes(&self, path: &str) -> bool {
-        self.to_write.iter().any(|(write, _)| &*write.path == path)
-    }
-
     /// The writes of those paths that `of` names, and the strongest reason for them: drift over change.
     #[must_use]
     pub fn select(&self, of: impl Fn(&str) -> bool) -> Option<(Vec<Write>, Cause)> {
@@ -174,3 +168,6 @@ fn judge_difference(
         judgement.changes.push(difference);
     }
 }
+
+#[cfg(test)]
+mod tests;

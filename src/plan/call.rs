@@ -7,7 +7,7 @@ use crate::pluvo::{
     request::{MembershipChange, Mutation},
 };
 
-use super::observed::Place;
+use super::{observed::Place, value};
 
 /// Subjects in one membership call, at most. The documentation names no limit.
 pub const SUBJECTS_PER_CALL: usize = 200;
@@ -44,6 +44,28 @@ pub struct Write {
     pub path: Arc<str>,
     /// The fingerprint of the desired value.
     pub fingerprint: Arc<str>,
+}
+
+impl Write {
+    /// The write of a value at a path of one resource.
+    #[must_use]
+    pub fn of(uid: &str, path: &str, value: &str) -> Self {
+        Self {
+            path: path.into(),
+            fingerprint: value::fingerprint(uid, path, value).into(),
+        }
+    }
+
+    /// The fingerprint of several values that are written at once. A refusal is kept under it: which of them Pluvo
+    /// minds is not known until each of them was asked for alone.
+    #[must_use]
+    pub fn of_all(writes: &[Self]) -> Arc<str> {
+        if let [write] = writes {
+            return write.fingerprint.clone();
+        }
+        let all: Vec<_> = writes.iter().map(|write| &*write.fingerprint).collect();
+        value::fingerprint("", "", &all.join(" ")).into()
+    }
 }
 
 /// What a call asks for.

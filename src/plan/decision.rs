@@ -107,6 +107,15 @@ impl Verdict {
         }
     }
 
+    /// The resource is on its way out: `deletionTimestamp` says so by itself.
+    #[must_use]
+    pub fn deleting(message: impl Into<String>) -> Self {
+        Self {
+            progress: Progress::Terminating,
+            ..Self::reconciling(Reason::Deleting, message)
+        }
+    }
+
     /// Work is under way, and is likely to end before anybody could read about it.
     #[must_use]
     pub fn fleeting(reason: Reason, message: impl Into<String>) -> Self {
@@ -128,6 +137,19 @@ pub struct Difference {
     pub desired: Option<String>,
     /// What Pluvo says.
     pub observed: Option<String>,
+}
+
+impl Difference {
+    /// Something that is declared is not there.
+    #[must_use]
+    pub fn missing(path: impl Into<String>, desired: Option<String>) -> Self {
+        Self {
+            path: path.into(),
+            kind: DriftKind::Missing,
+            desired,
+            observed: None,
+        }
+    }
 }
 
 /// What is said about subjects.
@@ -177,8 +199,11 @@ pub struct Decision {
     pub changes: Vec<Difference>,
     /// Fingerprints of what Pluvo holds as declared, by path.
     pub applied: BTreeMap<String, String>,
-    /// Whether drift is known at all; if not, what was reported before stands.
+    /// Whether Pluvo is known well enough for the verdict to be reported.
     pub observed: bool,
+    /// Whether spec and Pluvo were compared. If not, the drift, the fingerprints and the subjects that were reported
+    /// before stand: a conflict says nothing about them.
+    pub compared: bool,
     /// The object in Pluvo.
     pub identity: Identity,
     /// Subjects, where there are any.
@@ -206,6 +231,7 @@ impl Decision {
             changes: Vec::new(),
             applied: BTreeMap::new(),
             observed: false,
+            compared: false,
             identity: Identity::default(),
             subjects: None,
             mailed: Vec::new(),
@@ -221,7 +247,7 @@ impl Decision {
     pub fn release(message: &str) -> Self {
         Self {
             finalizer: Finalizer::Release,
-            ..Self::only(Verdict::reconciling(Reason::Deleting, message))
+            ..Self::only(Verdict::deleting(message))
         }
     }
 
@@ -239,18 +265,18 @@ impl Decision {
     }
 
     /// Whether the status must be written before the calls are submitted, given the one that stands: drift that is
-    /// being corrected, subjects that are about to be added, mails that are about to be sent, the ref that an account
-    /// had before it is adopted.
+    /// being corrected, subjects that are about to be added, mails that are about to be sent, an account that is about
+    /// to be taken over and does not show afterwards which ref it had.
     #[must_use]
     pub fn status_precedes_calls(&self, status: Option<&Status>) -> bool {
-        let adopts = self.identity.adopted.is_some() && status.and_then(|status| status.adopted) != Some(true);
         let lists_change = self.subjects.as_ref().is_some_and(|subjects| {
             let written = |list: fn(&Status) -> &Vec<String>| status.map(list).map(Vec::as_slice).unwrap_or_default();
             subjects.inventory != written(|status| &status.inventory)
                 || subjects.pending != written(|status| &status.pending)
         });
+        let adopts = self.identity.adopted.is_some() && status.is_none_or(|status| status.adopted != Some(true));
         let mails_change = status.map(|status| status.mailed.as_slice()).unwrap_or_default() != self.mailed;
         !self.calls.is_empty()
-            && (adopts || lists_change || mails_change || self.calls.iter().any(|call| call.cause == Cause::Drift))
+            && (lists_change || mails_change || adopts || self.calls.iter().any(|call| call.cause == Cause::Drift))
     }
 }

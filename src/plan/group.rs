@@ -6,7 +6,6 @@ use crate::{
     api::{
         Mode, Reason,
         group::{GroupDeletionPolicy, PluvoGroupSpec},
-        status::DriftKind,
     },
     pluvo::{
         model::{Group, Id},
@@ -16,7 +15,7 @@ use crate::{
 
 use super::{
     Decision, Difference, Finalizer, Identity, Observed, Subject, Verdict,
-    attributes::{Attribute, Judgement, Seen},
+    attributes::{Attribute, Seen},
     custom_fields,
     object::{self, Declared},
     observed::Lookup,
@@ -24,8 +23,15 @@ use super::{
 };
 
 /// Plans one group.
-pub fn plan(spec: &PluvoGroupSpec, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
-    let mut decision = match find(spec, subject, observed) {
+///
+/// `is_declared`: whether a live resource declares the group of a ref.
+pub fn plan(
+    spec: &PluvoGroupSpec,
+    subject: &Subject<'_>,
+    is_declared: &dyn Fn(&str) -> bool,
+    observed: &impl Observed,
+) -> Decision {
+    let mut decision = match find(spec, subject, is_declared, observed) {
         Ok(Some((group, adopt))) => update(spec, subject, &group, adopt, observed),
         Ok(None) => create(spec, subject, observed),
         Err(decision) => return *decision,
@@ -73,7 +79,12 @@ fn title(spec: &PluvoGroupSpec) -> String {
 type Found = Result<Option<(Arc<Group>, bool)>, Box<Decision>>;
 
 /// The group, and whether it is taken over by `adoptId`; `None` where it is to be created.
-fn find(spec: &PluvoGroupSpec, subject: &Subject<'_>, observed: &impl Observed) -> Found {
+fn find(
+    spec: &PluvoGroupSpec,
+    subject: &Subject<'_>,
+    is_declared: &dyn Fn(&str) -> bool,
+    observed: &impl Observed,
+) -> Found {
     let by_ref = observed.group_by_ref(&spec.reference);
     if let Some(id) = subject.known_id() {
         return by_id(spec, &id, &by_ref, observed, Reason::DeletedRemotely);
@@ -82,8 +93,15 @@ fn find(spec: &PluvoGroupSpec, subject: &Subject<'_>, observed: &impl Observed) 
         Lookup::Unknown => Err(Box::new(Decision::unobserved(observed.available()))),
         Lookup::Found(group) => Ok(Some((group, false))),
         Lookup::Absent => match &spec.adopt_id {
-            Some(id) => by_id(spec, &Id::from(id.as_str()), &by_ref, observed, Reason::InvalidSpec)
-                .map(|found| found.map(|(group, _)| (group, true))),
+            Some(id) => {
+                let found = by_id(spec, &Id::from(id.as_str()), &by_ref, observed, Reason::InvalidSpec)?;
+                let theirs = found.as_ref().and_then(|(group, _)| group.reference.as_deref());
+                if let Some(theirs) = theirs.filter(|theirs| is_declared(theirs)) {
+                    let message = format!("adoptId {id} names group {theirs}, which another resource declares");
+                    return stop(Verdict::stalled(Reason::IdentityConflict, message));
+                }
+                Ok(found.map(|(group, _)| (group, true)))
+            }
             None if subject.mode == Mode::Observe => Err(Box::new(not_found(spec))),
             None => Ok(None),
         },
@@ -106,14 +124,16 @@ fn by_id(
         );
         return stop(Verdict::stalled(Reason::IdentityConflict, message));
     }
-    match observed.group_by_id(id) {
-        Lookup::Found(group) => Ok(Some((group, false))),
-        Lookup::Unknown => Err(Box::new(Decision::unobserved(observed.available()))),
-        Lookup::Absent if when_gone == Reason::InvalidSpec => stop(Verdict::stalled(
+    match (observed.group_by_id(id), by_ref) {
+        (Lookup::Found(group), Lookup::Found(_)) => Ok(Some((group, false))),
+        // Under another ref, or gone: that no other group has the ref must be certain.
+        (Lookup::Unknown, _) | (_, Lookup::Unknown) => Err(Box::new(Decision::unobserved(observed.available()))),
+        (Lookup::Found(group), Lookup::Absent) => Ok(Some((group, false))),
+        (Lookup::Absent, _) if when_gone == Reason::InvalidSpec => stop(Verdict::stalled(
             when_gone,
             format!("adoptId {id} names no group in Pluvo"),
         )),
-        Lookup::Absent => {
+        (Lookup::Absent, _) => {
             let message = format!(
                 "group {} was known as {id} and is gone from Pluvo; it is not made again. Delete this resource, or use a new ref",
                 spec.reference
@@ -128,20 +148,13 @@ fn stop(verdict: Verdict) -> Found {
 }
 
 fn not_found(spec: &PluvoGroupSpec) -> Decision {
-    let missing = Difference {
-        path: "ref".into(),
-        kind: DriftKind::Missing,
-        desired: Some(spec.reference.clone()),
-        observed: None,
-    };
     let message = format!(
         "group {} does not exist in Pluvo, and mode Observe creates nothing",
         spec.reference
     );
     Decision {
-        drift: vec![missing],
-        observed: true,
-        ..Decision::only(Verdict::stalled(Reason::NotFound, message))
+        drift: vec![Difference::missing("ref", Some(spec.reference.clone()))],
+        ..object::compared(Verdict::stalled(Reason::NotFound, message))
     }
 }
 
@@ -188,13 +201,13 @@ fn update(
         group.reference.as_deref().unwrap_or_default().to_owned(),
     )];
     attributes.extend(own_attributes(spec, Some(group)));
-    let mutation = |judgement: &Judgement| Mutation::UpdateGroup {
+    let mutation = |writes: &dyn Fn(&str) -> bool| Mutation::UpdateGroup {
         id: group.id.clone(),
-        group: input(spec, |path| judgement.writes(path)),
+        group: input(spec, writes),
     };
     let identity = Identity {
         id: Some(group.id.clone()),
-        adopted: adopt.then(|| group.reference.clone()),
+        adopted: (adopt && subject.mode != Mode::Observe).then(|| group.reference.clone()),
     };
     let declared = Declared {
         title: &title(spec),
@@ -256,3 +269,6 @@ fn input(spec: &PluvoGroupSpec, of: impl Fn(&str) -> bool) -> GroupInput {
         is_editable: spec.is_editable.filter(|_| of("isEditable")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 use super::{
-    Decision, Observed, Subject,
+    Decision, Observed, Subject, object,
     observed::{Key, Lookup, Place},
     scope::Scope,
     subjects,
@@ -27,6 +27,7 @@ pub fn plan(
         (None, None) => Lookup::Absent,
     };
     let group = match group {
+        Lookup::Unknown if deleting => return object::end_unobserved(&format!("group {name}"), "left", observed),
         Lookup::Unknown => return Decision::unobserved(observed.available()),
         Lookup::Absent if deleting => return Decision::release("the group does not exist"),
         Lookup::Absent => {
@@ -46,6 +47,7 @@ pub fn plan(
         place: Place::Group(group.id.clone(), role),
         id: group.id.clone(),
         claims: &claims,
+        missing: Vec::new(),
         allow_empty: spec.allow_empty,
         mail: false,
         unknown_claims: scope.registry.has_unknown_claims(),

@@ -17,6 +17,8 @@ pub mod report;
 pub mod resource;
 pub mod scope;
 pub mod subjects;
+#[cfg(test)]
+mod testing;
 pub mod user;
 pub mod value;
 

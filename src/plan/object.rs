@@ -6,11 +6,10 @@ use crate::{
 };
 
 use super::{
-    Action, Call, Cause, Decision, Identity, Observed, Subject, Verdict, Write,
+    Action, Call, Cause, Decision, Difference, Identity, Observed, Subject, Verdict, Write,
     attributes::{self, Attribute, Judgement},
     custom_fields::{CustomFields, is_custom_field},
     observed::Outcome,
-    value,
 };
 
 /// An object of Pluvo that a resource declares.
@@ -44,14 +43,17 @@ pub fn create(
     let write = Write::of(subject.uid, "ref", &values.join("\u{0}"));
     match observed.outcome(&write.fingerprint) {
         Some(Outcome::Refused(message)) => {
-            return known(Verdict::stalled(
+            return compared(Verdict::stalled(
                 Reason::ApiRejected,
                 format!("Pluvo refuses to create {title}: {message}"),
             ));
         }
         Some(Outcome::Acknowledged) => {
             let message = format!("Pluvo acknowledged {title} and does not show it under its ref");
-            return known(Verdict::stalled(Reason::ValueNotAccepted, message));
+            return Decision {
+                drift: vec![Difference::missing("ref", None)],
+                ..compared(Verdict::stalled(Reason::ValueNotAccepted, message))
+            };
         }
         Some(Outcome::LinkedViaObject) | None => {}
     }
@@ -68,7 +70,7 @@ pub fn create(
         .filter_map(|attribute| attribute.difference(subject.show_personal_data))
         .collect();
     let mut calls = vec![creation];
-    calls.extend(custom_field_call(content_type, object, &judgement, &fields));
+    calls.extend(custom_field_calls(content_type, &object, &judgement, &fields, observed));
     decide(judgement, calls, &fields.missing, Identity::default(), title)
 }
 
@@ -87,7 +89,7 @@ fn mails(mutation: &Mutation) -> Vec<String> {
 /// paths it writes.
 pub fn update(
     declared: Declared<'_>,
-    mutation: impl FnOnce(&Judgement) -> Mutation,
+    mutation: impl Fn(&dyn Fn(&str) -> bool) -> Mutation,
     object: Selector,
     identity: Identity,
     subject: &Subject<'_>,
@@ -104,16 +106,8 @@ pub fn update(
         .chain(fields.attributes.iter().cloned())
         .collect();
     let judgement = attributes::judge(&all, subject, observed);
-    let mut calls = Vec::new();
-    if let Some((writes, cause)) = judgement.select(|path| !is_custom_field(path)) {
-        calls.push(Call {
-            action: Action::Mutate(mutation(&judgement)),
-            cause,
-            mails: Vec::new(),
-            writes,
-        });
-    }
-    calls.extend(custom_field_call(content_type, object, &judgement, &fields));
+    let mut calls = calls(&judgement, |path| !is_custom_field(path), observed, mutation);
+    calls.extend(custom_field_calls(content_type, &object, &judgement, &fields, observed));
     decide(judgement, calls, &fields.missing, identity, title)
 }
 
@@ -136,10 +130,7 @@ pub fn end(title: &str, verb: &str, mutation: Mutation, subject: &Subject<'_>, o
         }],
         deletion_blocked: (!observed.available())
             .then(|| format!("{title} is to be {verb}, and Pluvo cannot be reached")),
-        ..Decision::only(Verdict::reconciling(
-            Reason::Deleting,
-            format!("{title} is being {verb}"),
-        ))
+        ..Decision::only(Verdict::deleting(format!("{title} is being {verb}")))
     }
 }
 
@@ -152,6 +143,7 @@ pub fn end_unobserved(title: &str, verb: &str, observed: &impl Observed) -> Deci
 }
 
 /// A decision of somebody who has seen Pluvo and has nothing to report but this.
+#[must_use]
 pub fn known(verdict: Verdict) -> Decision {
     Decision {
         observed: true,
@@ -159,24 +151,50 @@ pub fn known(verdict: Verdict) -> Decision {
     }
 }
 
-fn custom_field_call(
+/// A decision of somebody who has compared everything that is declared.
+pub fn compared(verdict: Verdict) -> Decision {
+    Decision {
+        compared: true,
+        ..known(verdict)
+    }
+}
+
+fn custom_field_calls(
     content_type: ContentType,
-    object: Selector,
+    object: &Selector,
     judgement: &Judgement,
     fields: &CustomFields,
-) -> Option<Call> {
-    let (writes, cause) = judgement.select(is_custom_field)?;
-    let values = fields.values(|path| judgement.writes(path));
-    Some(Call {
-        action: Action::Mutate(Mutation::SetCustomFields {
+    observed: &impl Observed,
+) -> Vec<Call> {
+    calls(judgement, is_custom_field, observed, |writes| {
+        Mutation::SetCustomFields {
             content_type,
-            object,
-            values,
-        }),
+            object: object.clone(),
+            values: fields.values(writes),
+        }
+    })
+}
+
+/// One call for all values, or one for each of them where Pluvo refused them together: a value that Pluvo minds must
+/// not hold back the others.
+fn calls(
+    judgement: &Judgement,
+    of: impl Fn(&str) -> bool,
+    observed: &impl Observed,
+    mutation: impl Fn(&dyn Fn(&str) -> bool) -> Mutation,
+) -> Vec<Call> {
+    let Some((writes, cause)) = judgement.select(of) else {
+        return Vec::new();
+    };
+    let refused = matches!(observed.outcome(&Write::of_all(&writes)), Some(Outcome::Refused(_)));
+    let at_once = if refused { 1 } else { writes.len() };
+    let call = |writes: &[Write]| Call {
+        action: Action::Mutate(mutation(&|path| writes.iter().any(|write| &*write.path == path))),
         cause,
         mails: Vec::new(),
-        writes,
-    })
+        writes: writes.to_vec(),
+    };
+    writes.chunks(at_once).map(call).collect()
 }
 
 fn decide(judgement: Judgement, calls: Vec<Call>, missing: &[String], identity: Identity, title: &str) -> Decision {
@@ -187,7 +205,7 @@ fn decide(judgement: Judgement, calls: Vec<Call>, missing: &[String], identity: 
         changes: judgement.changes,
         applied: judgement.applied,
         identity,
-        ..known(verdict)
+        ..compared(verdict)
     }
 }
 
@@ -238,15 +256,4 @@ fn verdict(judgement: &Judgement, calls: &[Call], missing: &[String], title: &st
         );
     }
     Verdict::done(Reason::InSync, format!("Pluvo holds {title} as declared"))
-}
-
-impl Write {
-    /// The write of a value at a path of one resource.
-    #[must_use]
-    pub fn of(uid: &str, path: &str, value: &str) -> Self {
-        Self {
-            path: path.into(),
-            fingerprint: value::fingerprint(uid, path, value).into(),
-        }
-    }
 }

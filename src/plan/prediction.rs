@@ -269,9 +269,9 @@ impl<O: Observed> Observed for Predicted<'_, O> {
         let Lookup::Found(observed) = observed else {
             return observed;
         };
-        let joining = self.prediction.memberships.get(place).into_iter().flatten();
-        let joining = joining
-            .filter(|(id, change)| **change == MembershipChange::Add && !observed.iter().any(|user| user.id == **id));
+        let there: HashSet<_> = observed.iter().map(|user| user.id.clone()).collect();
+        let moved = self.prediction.memberships.get(place).into_iter().flatten();
+        let joining = moved.filter(|(id, change)| **change == MembershipChange::Add && !there.contains(*id));
         let joining: Vec<_> = joining.filter_map(|(id, _)| self.user_by_id(id).found()).collect();
         let staying = observed
             .into_iter()

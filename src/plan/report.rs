@@ -22,15 +22,13 @@ pub fn status(object: &Object, decision: &Decision, mode: Mode, now: Timestamp) 
         observed_generation: object.meta().generation,
         for_uid: object.meta().uid.clone(),
         mode: Some(mode),
-        mailed: if decision.observed {
-            decision.mailed.clone()
-        } else {
-            before.mailed.clone()
-        },
         ..before.clone()
     };
-    if decision.observed {
-        observed(&mut status, &before, decision, now);
+    // Whoever was told by mail once is not forgotten, whatever is declared meanwhile.
+    let told = decision.mailed.iter().filter(|name| !before.mailed.contains(name));
+    status.mailed.extend(told.cloned());
+    if decision.compared {
+        compared(&mut status, &before, decision, now);
     }
     status.conditions = conditions(object, &before, &status, decision, now);
     status
@@ -66,7 +64,7 @@ pub fn suspended(object: &Object, now: Timestamp) -> Status {
     status
 }
 
-fn observed(status: &mut Status, before: &Status, decision: &Decision, now: Timestamp) {
+fn compared(status: &mut Status, before: &Status, decision: &Decision, now: Timestamp) {
     if let Some(id) = &decision.identity.id {
         status.id = Some(id.0.to_string());
     }
@@ -139,10 +137,13 @@ fn correction(before: &Status, decision: &Decision, now: Timestamp) -> Option<Co
         .iter()
         .any(|known| known.type_ == condition::READY && known.reason == Reason::Correcting.as_str());
     let drift = before.drift.as_ref().filter(|_| was_correcting)?;
+    // What is waited for is listed behind the drift, and was never wrong.
+    let listed = usize::try_from(drift.count).unwrap_or_default();
     let right: Vec<_> = drift
         .entries
         .iter()
-        .filter(|entry| !decision.drift.iter().any(|difference| difference.path == entry.path))
+        .take(listed)
+        .filter(|entry| is_right(&entry.path, decision))
         .map(|entry| CorrectedPath {
             path: entry.path.clone(),
             kind: entry.kind,
@@ -155,6 +156,13 @@ fn correction(before: &Status, decision: &Decision, now: Timestamp) -> Option<Co
         count: count.max(listed),
         entries: right,
     })
+}
+
+/// Whether a path is as it is declared: not one that differs, is waited for, or is not declared any more.
+fn is_right(path: &str, decision: &Decision) -> bool {
+    let mut differences = decision.drift.iter().chain(&decision.changes).chain(&decision.waiting);
+    let differs = differences.any(|difference| difference.path == path);
+    !differs && (decision.subjects.is_some() || decision.applied.contains_key(path))
 }
 
 fn conditions(
@@ -196,7 +204,7 @@ fn drifted(
     decision: &Decision,
     make: &impl Fn(&'static str, &'static str, Reason, &str) -> Condition,
 ) -> Condition {
-    if !decision.observed {
+    if !decision.compared {
         let known = before
             .conditions
             .iter()
@@ -207,7 +215,7 @@ fn drifted(
                 condition::DRIFTED,
                 "Unknown",
                 decision.verdict.reason,
-                "Pluvo has not been read yet",
+                "what is declared and what Pluvo holds were not compared yet",
             )
         });
     }
@@ -269,3 +277,6 @@ pub fn transition(
         last_transition_time: known.map_or(Time(now), |known| known.last_transition_time.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Plans one resource of any kind. The controller and the command line share it.
 
-use crate::api::{Reason, reason::Progress};
+use crate::api::{Kind, Reason, reason::Progress};
 
 use super::{
     Cause, Decision, Finalizer, Object, Observed, Registry, Subject, Verdict, assignment, group, membership, object,
@@ -73,7 +73,10 @@ fn plan_reachable(resource: &Object, registry: &Registry, observed: &impl Observ
             };
             user::plan(&user.spec, &subject, &context, observed)
         }
-        Object::Group(group) => group::plan(&group.spec, &subject, observed),
+        Object::Group(group) => {
+            let is_declared = |reference: &str| registry.owner_of(&connection, Kind::Group, reference).is_some();
+            group::plan(&group.spec, &subject, &is_declared, observed)
+        }
         Object::Membership(membership) => membership::plan(&membership.spec, deleting, &subject, &scope, observed),
         Object::Assignment(assignment) => assignment::plan(&assignment.spec, deleting, &subject, &scope, observed),
     }

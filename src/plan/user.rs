@@ -6,7 +6,6 @@ use crate::{
     api::{
         Mode, Reason,
         common::Adoption,
-        status::DriftKind,
         user::{PluvoUserSpec, Role, UserDeletionPolicy},
     },
     pluvo::{
@@ -17,7 +16,7 @@ use crate::{
 
 use super::{
     Action, Call, Decision, Difference, Finalizer, Identity, Observed, Subject, Verdict,
-    attributes::{Attribute, Judgement, Seen},
+    attributes::{Attribute, Seen},
     custom_fields,
     object::{self, Declared},
     observed::Lookup,
@@ -55,7 +54,7 @@ pub fn plan(
     let mut decision = match find_account(spec, subject, context, observed) {
         Account::Stop(decision) => return *decision,
         Account::NotNeeded => {
-            return object::known(Verdict::done(
+            return object::compared(Verdict::done(
                 Reason::InSync,
                 "archived, and unknown to Pluvo: nothing to do",
             ));
@@ -122,7 +121,7 @@ fn find_account(
 ) -> Account {
     let by_ref = observed.user_by_ref(&spec.reference);
     if let Some(id) = subject.known_id() {
-        return known_account(spec, &id, by_ref, context, observed);
+        return known_account(spec, &id, &by_ref, context, observed);
     }
     match by_ref {
         Lookup::Unknown => stop(Decision::unobserved(observed.available())),
@@ -136,11 +135,11 @@ fn find_account(
 fn known_account(
     spec: &PluvoUserSpec,
     id: &Id,
-    by_ref: Lookup<Arc<User>>,
+    by_ref: &Lookup<Arc<User>>,
     context: &UserContext<'_>,
     observed: &impl Observed,
 ) -> Account {
-    if let Lookup::Found(other) = &by_ref
+    if let Lookup::Found(other) = by_ref
         && other.id != *id
     {
         return stop(conflict(format!(
@@ -148,10 +147,12 @@ fn known_account(
             spec.reference, other.id
         )));
     }
-    match observed.user_by_id(id) {
-        Lookup::Found(user) => ours(spec, user, false, context, observed),
-        Lookup::Unknown => stop(Decision::unobserved(observed.available())),
-        Lookup::Absent => stop(object::known(Verdict::stalled(
+    match (observed.user_by_id(id), by_ref) {
+        (Lookup::Found(user), Lookup::Found(_)) => ours(spec, user, false, context, observed),
+        // Under another ref, or gone: that nobody else has the ref must be certain.
+        (Lookup::Unknown, _) | (_, Lookup::Unknown) => stop(Decision::unobserved(observed.available())),
+        (Lookup::Found(user), Lookup::Absent) => ours(spec, user, false, context, observed),
+        (Lookup::Absent, _) => stop(object::known(Verdict::stalled(
             Reason::DeletedRemotely,
             format!(
                 "user {} was known as {id} and is gone from Pluvo; it is not made again. Delete this resource, or give the person a new ref",
@@ -243,20 +244,13 @@ fn stop(decision: Decision) -> Account {
 }
 
 fn not_found(spec: &PluvoUserSpec) -> Decision {
-    let missing = Difference {
-        path: "ref".into(),
-        kind: DriftKind::Missing,
-        desired: Some(spec.reference.clone()),
-        observed: None,
-    };
     let message = format!(
         "user {} does not exist in Pluvo, and mode Observe creates nothing",
         spec.reference
     );
     Decision {
-        drift: vec![missing],
-        observed: true,
-        ..Decision::only(Verdict::stalled(Reason::NotFound, message))
+        drift: vec![Difference::missing("ref", Some(spec.reference.clone()))],
+        ..object::compared(Verdict::stalled(Reason::NotFound, message))
     }
 }
 
@@ -356,13 +350,13 @@ fn update(spec: &PluvoUserSpec, subject: &Subject<'_>, user: &User, adopt: bool,
         spec.archived.to_string(),
         user.archived.to_string(),
     ));
-    let mutation = |judgement: &Judgement| Mutation::UpdateUser {
+    let mutation = |writes: &dyn Fn(&str) -> bool| Mutation::UpdateUser {
         id: user.id.clone(),
-        user: input(spec, |path| judgement.writes(path)),
+        user: input(spec, writes),
     };
     let identity = Identity {
         id: Some(user.id.clone()),
-        adopted: adopt.then(|| user.reference.clone()),
+        adopted: (adopt && subject.mode != Mode::Observe).then(|| user.reference.clone()),
     };
     let declared = Declared {
         title: &title(spec),
@@ -425,3 +419,6 @@ fn input(spec: &PluvoUserSpec, of: impl Fn(&str) -> bool) -> UserInput {
         archived: of("archived").then_some(spec.archived),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,10 +21,11 @@ pub fn email(value: &str) -> String {
     text(value).to_lowercase()
 }
 
-/// A set of words, sorted.
+/// A set of words, sorted. A comma within a word is marked, so that it does not read as two words.
 #[must_use]
 pub fn set<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
-    let mut values: Vec<_> = values.into_iter().map(text).collect();
+    let marked = |value: &str| text(value).replace('\\', r"\\").replace(',', r"\,");
+    let mut values: Vec<_> = values.into_iter().map(marked).collect();
     values.sort();
     values.dedup();
     values.join(", ")
@@ -75,6 +76,8 @@ mod tests {
         assert_eq!(text("Zoe\u{308}"), text("Zo\u{eb} "));
         assert_eq!(instant("2026-09-01T00:00:00+02:00"), instant("2026-08-31T22:00:00Z"));
         assert_eq!(set(["b", "a", "b"]), set(["a", "b"]));
+        assert_ne!(set(["a, b"]), set(["a", "b"]), "one option with a comma is not two");
+        assert_ne!(set([r"a\", "b"]), set([r"a\, b"]));
         assert_ne!(instant("soon"), instant("2026-08-31T22:00:00Z"));
     }
 

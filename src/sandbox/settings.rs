@@ -34,6 +34,8 @@ pub struct Settings {
     pub values_answer: ValuesAnswer,
     /// Whether `lastLogin_Lt` finds users who never logged in.
     pub never_logged_in: NeverLoggedIn,
+    /// What becomes of the names of users that operations set: a server may tidy what it is given.
+    pub names: Names,
 }
 
 impl Default for Settings {
@@ -51,8 +53,20 @@ impl Default for Settings {
             show_category_refs: true,
             values_answer: ValuesAnswer::default(),
             never_logged_in: NeverLoggedIn::default(),
+            names: Names::default(),
         }
     }
+}
+
+/// What becomes of a name that is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Names {
+    /// It stays as it is.
+    #[default]
+    AsGiven,
+    /// It is stored in capitals.
+    UpperCase,
 }
 
 /// What happens to `first` above 50.

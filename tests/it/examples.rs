@@ -11,7 +11,7 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// Waits until everything in the cluster is Ready, and says what is there.
 async fn all_ready(cluster: &Cluster) -> Result<Vec<String>> {
-    eventually("everything is Ready", std::time::Duration::from_secs(60), async || {
+    eventually("everything is Ready", std::time::Duration::from_mins(1), async || {
         let list: Value = serde_json::from_str(&cluster.kubectl(&["get", "pluvo", "-A", "-o", "json"]).await?)?;
         let objects = list["items"].as_array().cloned().unwrap_or_default();
         for object in &objects {

@@ -156,7 +156,13 @@ async fn the_operator_runs_as_the_chart_says() -> Result {
     assert_eq!(who["status"]["userInfo"]["username"], operator.user());
 
     operator.kill_9().await?;
+    let ready = directory()?.join("stand-in.sh.ready");
+    fs::remove_file(&ready).ok();
     operator.start_unready().await?;
+    soon("the stand-in listens to signals", async || {
+        Ok(fs::metadata(&ready).map(drop)?)
+    })
+    .await?;
     let status = operator.terminate().await?;
     assert_eq!(status.code(), Some(7), "{}", operator.log()?);
 
@@ -178,7 +184,7 @@ fn stand_in() -> Result<std::path::PathBuf> {
     let path = directory()?.join("stand-in.sh");
     fs::write(
         &path,
-        "#!/bin/sh\ntrap 'exit 7' TERM\nwhile :; do /bin/sleep 0.1; done\n",
+        "#!/bin/sh\ntrap 'exit 7' TERM\n: > \"$0.ready\"\nwhile :; do /bin/sleep 0.1; done\n",
     )?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(path)

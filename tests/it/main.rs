@@ -12,6 +12,7 @@ mod support;
 
 mod bad_input;
 mod chart;
+mod cli;
 mod cluster;
 mod crash;
 mod crds;
@@ -21,4 +22,5 @@ mod examples;
 mod first_sync;
 mod harness;
 mod lifecycle;
+mod states;
 mod union;

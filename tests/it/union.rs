@@ -131,6 +131,7 @@ async fn a_participant_through_a_group_cannot_be_removed_and_that_is_said() -> R
         .organization
         .change(&json!({"groups": {"g": {"users": ["B"]}}, "trainings": {"safety-2026": {"groups": ["g"]}}}))
         .await?;
+    tenant.sweeps(2).await?;
     tenant.declare("TrainingAssignment", "t", assignment(&["A"])).await?;
     let object = tenant
         .reports("TrainingAssignment", "t", "Ready", "True", "LinkedViaObject")

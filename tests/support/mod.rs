@@ -31,7 +31,7 @@ mod world;
 
 pub use audit::{Audit, Entry};
 pub use cluster::Cluster;
-pub use directory::directory;
+pub use directory::{directory, subdirectory};
 pub use eventually::{eventually, soon};
 pub use objects::{create_all, create_paced};
 pub use operator::{Operator, OperatorOptions, binary};

@@ -135,6 +135,21 @@ impl Tenant<'_> {
         self.apply(&object.to_string()).await
     }
 
+    /// Sets an annotation.
+    pub async fn annotate(&self, kind: &str, name: &str, annotation: &str, value: &str) -> Result {
+        let pair = format!("{annotation}={value}");
+        let args = [
+            "annotate",
+            kind,
+            name,
+            "--namespace",
+            &self.namespace,
+            "--overwrite",
+            &pair,
+        ];
+        self.world.cluster.kubectl(&args).await.map(drop)
+    }
+
     /// `kubectl delete`, without waiting for the end.
     pub async fn delete(&self, kind: &str, name: &str) -> Result {
         let args = ["delete", kind, name, "--namespace", &self.namespace, "--wait=false"];

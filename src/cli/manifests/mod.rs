@@ -33,7 +33,7 @@ fn count(problems: usize) -> String {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+    problems.iter().flat_map(|Problem(text)| ["\n  ", text]).collect()
 }
 
 /// One thing that is wrong: in which file and document, with which object, at which path.
@@ -49,7 +49,7 @@ impl Problem {
         Self(format!("{origin}: {message}"))
     }
 
-    fn about(name: &Name, origin: &Origin, path: &str, message: &str) -> Self {
+    fn about(name: &Identity, origin: &Origin, path: &str, message: &str) -> Self {
         Self(format!("{origin}: {name}: {path}: {message}"))
     }
 }
@@ -62,13 +62,13 @@ impl fmt::Display for Problem {
 
 /// What tells objects apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Name {
+struct Identity {
     kind: String,
     namespace: String,
     name: String,
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
     }
@@ -203,7 +203,7 @@ impl Manifests {
 struct Loader<'a> {
     schemas: Schemas,
     namespace: &'a str,
-    seen: HashMap<Name, Origin>,
+    seen: HashMap<Identity, Origin>,
     manifests: Manifests,
     problems: Vec<Problem>,
 }
@@ -220,7 +220,9 @@ impl Loader<'_> {
             (Some(GROUP), kind) => self.take_ours(kind.to_owned(), &version, value, origin),
             (None, "List") => {
                 if let Value::Array(items) = value["items"].clone() {
-                    items.into_iter().for_each(|item| self.take(item, origin));
+                    for item in items {
+                        self.take(item, origin);
+                    }
                 }
             }
             (None, "Secret") => self.take_secret(value, origin),
@@ -255,7 +257,7 @@ impl Loader<'_> {
         }
         let value = self.desired(value);
         let text = |member: &str| value["metadata"][member].as_str().unwrap_or_default().to_owned();
-        let name = Name {
+        let name = Identity {
             kind,
             namespace: text("namespace"),
             name: text("name"),
@@ -286,7 +288,7 @@ impl Loader<'_> {
         value
     }
 
-    fn keep(&mut self, name: Name, value: Value, origin: &Origin) {
+    fn keep(&mut self, name: Identity, value: Value, origin: &Origin) {
         if let Some(first) = self.seen.get(&name) {
             let message = format!("{name} is declared twice; the first time in {first}");
             return self.problems.push(Problem::at(origin, &message));
@@ -310,7 +312,7 @@ impl Loader<'_> {
         self.seen.insert(name, origin.clone());
     }
 
-    fn keep_resource(&mut self, kind: Kind, name: &Name, json: Value, origin: &Origin) -> serde_json::Result<()> {
+    fn keep_resource(&mut self, kind: Kind, name: &Identity, json: Value, origin: &Origin) -> serde_json::Result<()> {
         let key = ResourceKey::new(kind, &name.namespace, &name.name);
         let manifest = Manifest {
             origin: origin.clone(),

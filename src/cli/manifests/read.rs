@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Spanned, UserMessageFormatter};
 
 use super::Problem;
 
@@ -89,7 +89,7 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Problem> {
     // No budget: these are the user's own files. No snippets: what they quote may be personal data.
     let options = serde_saphyr::options! { budget: None, with_snippet: false };
     let documents: Vec<Spanned<Value>> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let message = error.to_string();
+        let message = error.render_with_formatter(&UserMessageFormatter);
         Problem::about_file(
             file,
             &format!("is not YAML: {}", message.lines().next().unwrap_or_default()),

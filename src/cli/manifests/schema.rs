@@ -106,8 +106,7 @@ impl Schemas {
                 check_range(schema, value, path, out);
             }
             ("number", Value::Number(_)) => check_range(schema, value, path, out),
-            ("boolean", Value::Bool(_)) => {}
-            ("", _) => {}
+            ("boolean", Value::Bool(_)) | ("", _) => {}
             (wanted, _) => {
                 let hint = if wanted == "string" && !value.is_object() && !value.is_array() {
                     "; put it in quotes"

@@ -378,7 +378,7 @@ fn verb(outlook: &Outlook, deleting: bool, state: State) -> Verb {
     };
     match () {
         () if outlook.verdict.progress == Progress::Idle => Verb::Suspend,
-        () if outlook.adopted.is_some() && !outlook.calls.is_empty() => Verb::Adopt,
+        () if outlook.adopted && !outlook.calls.is_empty() => Verb::Adopt,
         () if !outlook.calls.is_empty() && (deleting || observable(outlook)) => verb_of(&outlook.calls),
         () if deleting && state == State::Done => Verb::Orphan,
         () if state == State::Stalled => Verb::Stall,

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::sandbox::{
     scope::Scope,
+    settings::{Names, Settings},
     store::{Group, Language, Refusal, Role, SeatRole, Selector, Store, User, UserDraft},
 };
 
@@ -37,11 +38,15 @@ struct UserInput {
 type Moves = Vec<(Arc<Group>, SeatRole, bool)>;
 
 impl UserInput {
-    fn draft(&self) -> UserDraft {
+    fn draft(&self, settings: &Settings) -> UserDraft {
+        let name = |name: &String| match settings.names {
+            Names::AsGiven => name.clone(),
+            Names::UpperCase => name.to_uppercase(),
+        };
         UserDraft {
             reference: self.reference.clone(),
             email: self.email.clone(),
-            name: self.name.clone(),
+            name: self.name.as_ref().map(name),
             roles: self.roles.clone(),
             language: self.language,
             archived: self.archived.or(self.is_active.map(|active| !active)),
@@ -114,7 +119,12 @@ impl UserMutation {
         user: UserInput,
     ) -> Result<Option<CreateUser>> {
         write(ctx, Scope::UsersWrite, |writing| {
-            let created = create(writing, &user.draft(), &user, send_invite.unwrap_or(true))?;
+            let created = create(
+                writing,
+                &user.draft(writing.settings),
+                &user,
+                send_invite.unwrap_or(true),
+            )?;
             Ok(CreateUser {
                 user: Some(UserNode(created)),
                 created: Some(true),
@@ -162,7 +172,7 @@ impl UserMutation {
                     created: Some(false),
                 });
             }
-            let mut draft = user.draft();
+            let mut draft = user.draft(writing.settings);
             draft.reference = draft.reference.or(reference);
             draft.email = draft.email.or(email);
             let created = create(writing, &draft, &user, send_invite.unwrap_or(false))?;
@@ -199,7 +209,9 @@ fn create(writing: &mut Writing<'_>, draft: &UserDraft, input: &UserInput, invit
 
 fn update(writing: &mut Writing<'_>, id: uuid::Uuid, input: &UserInput) -> Result<Arc<User>, Refusal> {
     let moves = input.moves(writing.store, Some(id))?;
-    let user = writing.store.update_user(id, &input.draft(), writing.now)?;
+    let user = writing
+        .store
+        .update_user(id, &input.draft(writing.settings), writing.now)?;
     carry_out(writing, moves, &user);
     Ok(user)
 }

@@ -1,183 +1,23 @@
 //! Everything that is declared, in one synchronous structure: derived from the watched objects and never from passes
 //! that have run. The controller feeds it from watches, the command line from files.
 
+mod object;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use kube::Resource;
-
-use crate::api::{
-    ConnectionRef, Kind, Managed, Management, Mode, PluvoConnection, PluvoGroup, PluvoGroupMembership, PluvoUser,
-    Status, TrainingAssignment, annotations, common::Target,
-};
+use crate::api::{Kind, Mode, PluvoConnection, common::Target};
 
 use super::{
     claims::{Claim, claim},
     key::{ConnectionKey, ResourceKey},
 };
 
-/// A managed resource of any kind.
-#[derive(Clone, Debug)]
-pub enum Object {
-    /// A user.
-    User(Arc<PluvoUser>),
-    /// A group.
-    Group(Arc<PluvoGroup>),
-    /// Users in a group.
-    Membership(Arc<PluvoGroupMembership>),
-    /// Users in a training.
-    Assignment(Arc<TrainingAssignment>),
-}
-
-macro_rules! each {
-    ($object:expr, $inner:ident => $body:expr) => {
-        match $object {
-            Object::User($inner) => $body,
-            Object::Group($inner) => $body,
-            Object::Membership($inner) => $body,
-            Object::Assignment($inner) => $body,
-        }
-    };
-}
-
-impl Object {
-    /// Names the resource.
-    #[must_use]
-    pub fn key(&self) -> ResourceKey {
-        each!(self, object => key_of(&**object))
-    }
-
-    /// Its metadata.
-    #[must_use]
-    pub fn meta(&self) -> &kube::core::ObjectMeta {
-        each!(self, object => object.meta())
-    }
-
-    /// The settings that every kind has.
-    #[must_use]
-    pub fn management(&self) -> &Management {
-        each!(self, object => object.management())
-    }
-
-    /// The last written status, unless it is about another object.
-    #[must_use]
-    pub fn status(&self) -> Option<&Status> {
-        let status = each!(self, object => Managed::status(&**object))?;
-        (status.for_uid == self.meta().uid).then_some(status)
-    }
-
-    /// Whether it is being deleted.
-    #[must_use]
-    pub fn is_deleting(&self) -> bool {
-        self.meta().deletion_timestamp.is_some()
-    }
-
-    /// The connection that it uses.
-    #[must_use]
-    pub fn connection(&self) -> ConnectionKey {
-        connection_of(self.management(), self.meta().namespace.as_deref().unwrap_or_default())
-    }
-
-    /// Its ref in Pluvo, where it declares an object of its own.
-    #[must_use]
-    pub fn reference(&self) -> Option<&str> {
-        match self {
-            Self::User(user) => Some(&user.spec.reference),
-            Self::Group(group) => Some(&group.spec.reference),
-            Self::Membership(_) | Self::Assignment(_) => None,
-        }
-    }
-
-    /// The place that it puts subjects into, where it has subjects.
-    #[must_use]
-    pub fn target(&self) -> Option<&Target> {
-        match self {
-            Self::Membership(membership) => Some(&membership.spec.group),
-            Self::Assignment(assignment) => Some(&assignment.spec.training),
-            Self::User(_) | Self::Group(_) => None,
-        }
-    }
-
-    /// Older objects come first; equal ages are told apart by namespace and name.
-    #[must_use]
-    pub fn age(&self) -> impl Ord + use<> {
-        (self.meta().creation_timestamp.as_ref().map(|time| time.0), self.key())
-    }
-
-    /// Whether anything but the status differs between two versions.
-    #[must_use]
-    pub fn differs_in_meaning(&self, other: &Self) -> bool {
-        let ours = |object: &Self| {
-            let annotations: Vec<_> = object
-                .meta()
-                .annotations
-                .iter()
-                .flatten()
-                .filter(|(name, _)| name.starts_with(annotations::PREFIX))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect();
-            let meta = object.meta();
-            (
-                meta.uid.clone(),
-                meta.generation,
-                meta.labels.clone(),
-                meta.finalizers.clone(),
-                meta.deletion_timestamp.is_some(),
-                annotations,
-            )
-        };
-        ours(self) != ours(other)
-    }
-}
-
-/// A managed kind that can stand in the registry.
-pub trait Declarable: Managed {
-    /// As a resource of any kind.
-    fn into_object(self: Arc<Self>) -> Object;
-    /// The resource, if it is of this kind.
-    fn of(object: &Object) -> Option<&Arc<Self>>;
-}
-
-macro_rules! declarable {
-    ($($type:ty => $variant:ident),* $(,)?) => {
-        $(impl Declarable for $type {
-            fn into_object(self: Arc<Self>) -> Object {
-                Object::$variant(self)
-            }
-
-            fn of(object: &Object) -> Option<&Arc<Self>> {
-                if let Object::$variant(object) = object { Some(object) } else { None }
-            }
-        })*
-    };
-}
-
-declarable! {
-    PluvoUser => User,
-    PluvoGroup => Group,
-    PluvoGroupMembership => Membership,
-    TrainingAssignment => Assignment,
-}
-
-/// Names a resource.
-#[must_use]
-pub fn key_of<K: Managed>(object: &K) -> ResourceKey {
-    ResourceKey::new(
-        K::KIND,
-        object.meta().namespace.as_deref().unwrap_or_default(),
-        object.meta().name.as_deref().unwrap_or_default(),
-    )
-}
-
-fn connection_of(management: &Management, namespace: &str) -> ConnectionKey {
-    let ConnectionRef {
-        name,
-        namespace: elsewhere,
-    } = &management.connection_ref;
-    ConnectionKey::new(elsewhere.as_deref().unwrap_or(namespace), name)
-}
+pub use object::{Declarable, Object, key_of};
 
 /// All declared resources and connections.
 #[derive(Debug, Default)]
@@ -187,6 +27,10 @@ pub struct Registry {
     on_connection: HashMap<ConnectionKey, BTreeSet<ResourceKey>>,
     by_ref: HashMap<(ConnectionKey, Kind, String), BTreeSet<ResourceKey>>,
     by_target: HashMap<(ConnectionKey, Kind, Target), BTreeSet<ResourceKey>>,
+    /// By the id of the place in Pluvo, as far as a status or a spec names it: one place can be named by ref and by id.
+    by_place: HashMap<(ConnectionKey, Kind, String), BTreeSet<ResourceKey>>,
+    /// Users that wait for an account that another resource may let go of.
+    waiting: HashMap<ConnectionKey, BTreeSet<ResourceKey>>,
     undecodable: HashSet<ResourceKey>,
     incomplete: HashSet<Kind>,
 }
@@ -257,9 +101,8 @@ impl Registry {
     /// Takes in a resource, new or changed. Returns whose plan may be another one now.
     pub fn set(&mut self, object: Object) -> BTreeSet<ResourceKey> {
         let key = object.key();
-        self.undecodable.remove(&key);
+        let mut woken = self.decoded(&key);
         let before = self.unlink(&key);
-        let mut woken = BTreeSet::new();
         match &before {
             Some(before) if !before.differs_in_meaning(&object) => {
                 if before.status().map(|status| &status.inventory) != object.status().map(|status| &status.inventory) {
@@ -278,16 +121,25 @@ impl Registry {
 
     /// Forgets a resource. Returns whose plan may be another one now.
     pub fn remove(&mut self, key: &ResourceKey) -> BTreeSet<ResourceKey> {
-        self.undecodable.remove(key);
-        self.unlink(key)
-            .map(|object| self.affected(&object))
-            .unwrap_or_default()
+        let mut woken = self.decoded(key);
+        let removed = self.unlink(key);
+        woken.extend(removed.iter().flat_map(|object| self.affected(object)));
+        woken
     }
 
-    /// Takes note of a resource that cannot be decoded: a claim of unknown extent.
-    pub fn set_undecodable(&mut self, key: ResourceKey) {
-        self.unlink(&key);
+    /// Takes note of a resource that cannot be decoded: a claim of unknown extent. Returns whose plan may be another
+    /// one now.
+    pub fn set_undecodable(&mut self, key: ResourceKey) -> BTreeSet<ResourceKey> {
+        let before = self.unlink(&key);
         self.undecodable.insert(key);
+        before.iter().flat_map(|object| self.affected(object)).collect()
+    }
+
+    /// A resource can be decoded, or is gone. If it was the last that could not, removals need wait no longer.
+    fn decoded(&mut self, key: &ResourceKey) -> BTreeSet<ResourceKey> {
+        let waited = self.undecodable.remove(key) && self.is_complete() && !self.has_unknown_claims();
+        let places = self.objects.keys().filter(|known| waited && has_subjects(known.kind));
+        places.cloned().collect()
     }
 
     /// Whether some resource that may declare subjects cannot be decoded. Nothing is removed then.
@@ -316,7 +168,7 @@ impl Registry {
         let claimants = self.by_ref.get(&(connection.clone(), kind, reference.to_owned()))?;
         claimants
             .iter()
-            .filter_map(|key| self.objects.get(key))
+            .filter_map(|key| self.permitted(key))
             .filter(|object| !object.is_deleting())
             .min_by_key(|object| object.age())
     }
@@ -336,9 +188,27 @@ impl Registry {
         let Some(claimants) = self.by_ref.get(&(connection.clone(), Kind::User, reference.to_owned())) else {
             return false;
         };
-        let mut live = claimants.iter().filter_map(|key| self.objects.get(key)).peekable();
+        let mut live = claimants.iter().filter_map(|key| self.permitted(key)).peekable();
         live.peek().is_some()
             && live.all(|object| object.is_deleting() || matches!(object, Object::User(user) if user.spec.archived))
+    }
+
+    /// Whether a resource may use its connection: from the connection's own namespace, or from one that it allows.
+    /// Nobody else has a say in what happens there.
+    #[must_use]
+    pub fn may_use_connection(&self, object: &Object) -> bool {
+        let key = object.connection();
+        let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+        let allowed = |connection: &Arc<PluvoConnection>| {
+            let names = &connection.spec.allowed_namespaces.names;
+            names.iter().any(|name| name == namespace)
+        };
+        *key.namespace == *namespace || self.connections.get(&key).is_none_or(allowed)
+    }
+
+    /// The resource of a name, if it has a say on its connection.
+    fn permitted(&self, key: &ResourceKey) -> Option<&Object> {
+        self.objects.get(key).filter(|object| self.may_use_connection(object))
     }
 
     /// What is claimed for a place, by ref and by id, the oldest claim first.
@@ -349,7 +219,7 @@ impl Registry {
             .filter_map(|target| self.by_target.get(&(connection.clone(), kind, target.clone())))
             .flatten()
             .collect();
-        let mut objects: Vec<_> = keys.into_iter().filter_map(|key| self.objects.get(key)).collect();
+        let mut objects: Vec<_> = keys.into_iter().filter_map(|key| self.permitted(key)).collect();
         objects.sort_by_key(|object| object.age());
         objects.into_iter().filter_map(|object| claim(object, self)).collect()
     }
@@ -359,9 +229,8 @@ impl Registry {
     pub fn select(&self, connection: &ConnectionKey, selector: &kube::core::Selector) -> Vec<String> {
         use kube::core::SelectorExt;
         let users = self
-            .on_connection(connection)
-            .filter(|key| key.kind == Kind::User)
-            .filter_map(|key| self.objects.get(key));
+            .of_kind(connection, Kind::User)
+            .filter_map(|key| self.permitted(key));
         let matching = users.filter(|user| {
             selector.matches(
                 user.meta()
@@ -393,7 +262,14 @@ impl Registry {
         let claimants = of.and_then(|of| self.by_ref.get(&of)).into_iter().flatten();
         claimants
             .filter(move |other| **other != key)
-            .filter_map(|other| self.objects.get(other))
+            .filter_map(|other| self.permitted(other))
+    }
+
+    /// The resources of one kind on a connection.
+    fn of_kind(&self, connection: &ConnectionKey, kind: Kind) -> impl Iterator<Item = &ResourceKey> {
+        let keys = self.on_connection.get(connection).into_iter();
+        keys.flat_map(move |keys| keys.range(ResourceKey::new(kind, "", "")..))
+            .take_while(move |key| key.kind == kind)
     }
 
     /// Whose plan depends on this object, besides its own.
@@ -402,9 +278,9 @@ impl Registry {
         affected.extend(self.siblings(object));
         if let Object::User(user) = object {
             let connection = object.connection();
-            let places = self
-                .on_connection(&connection)
-                .filter(|key| matches!(key.kind, Kind::Membership | Kind::Assignment));
+            affected.extend(self.waiting.get(&connection).into_iter().flatten().cloned());
+            let places = Kind::ALL.into_iter().filter(|kind| has_subjects(*kind));
+            let places = places.flat_map(|kind| self.of_kind(&connection, kind));
             affected.extend(
                 places
                     .filter(|key| {
@@ -423,13 +299,12 @@ impl Registry {
         let Some(target) = object.target() else {
             return Vec::new();
         };
-        let siblings = self.by_target.get(&(object.connection(), key.kind, target.clone()));
-        siblings
-            .into_iter()
-            .flatten()
-            .filter(|sibling| **sibling != key)
-            .cloned()
-            .collect()
+        let connection = object.connection();
+        let by_target = self.by_target.get(&(connection.clone(), key.kind, target.clone()));
+        let places = object.places().into_iter();
+        let by_place = places.filter_map(|place| self.by_place.get(&(connection.clone(), key.kind, place)));
+        let siblings = by_target.into_iter().chain(by_place).flatten();
+        siblings.filter(|sibling| **sibling != key).cloned().collect()
     }
 
     fn link(&mut self, key: ResourceKey, object: Object) {
@@ -446,9 +321,16 @@ impl Registry {
         }
         if let Some(target) = object.target() {
             self.by_target
-                .entry((connection, key.kind, target.clone()))
+                .entry((connection.clone(), key.kind, target.clone()))
                 .or_default()
                 .insert(key.clone());
+        }
+        if object.waits_for_account() {
+            self.waiting.entry(connection.clone()).or_default().insert(key.clone());
+        }
+        for place in object.places() {
+            let place = (connection.clone(), key.kind, place);
+            self.by_place.entry(place).or_default().insert(key.clone());
         }
         self.objects.insert(key, object);
     }
@@ -465,9 +347,20 @@ impl Registry {
             );
         }
         if let Some(target) = object.target() {
-            remove_from(&mut self.by_target, (connection, key.kind, target.clone()), key);
+            remove_from(&mut self.by_target, (connection.clone(), key.kind, target.clone()), key);
+        }
+        remove_from(&mut self.waiting, connection.clone(), key);
+        for place in object.places() {
+            remove_from(&mut self.by_place, (connection.clone(), key.kind, place), key);
         }
         Some(object)
+    }
+}
+
+fn has_subjects(kind: Kind) -> bool {
+    match kind {
+        Kind::Membership | Kind::Assignment => true,
+        Kind::User | Kind::Group => false,
     }
 }
 
