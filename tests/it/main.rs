@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod bad_input;
 mod chart;
 mod cli;
