@@ -1,15 +1,12 @@
-//! The one way of dependence: `src/lib.rs` says who may use whom, the imports say who does. And ARCHITECTURE.md prints
-//! the state table as the code has it.
+//! The one way of dependence: `src/lib.rs` says who may use whom, the imports say who does.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, ensure};
-use pluvo_operator::api::reason::{Part, Progress, Row, TABLE};
+use anyhow::ensure;
 
 use crate::support::Result;
 
@@ -176,76 +173,4 @@ fn a_planted_violation_is_found() {
         assert!(in_file("low/mod.rs", harmless).is_empty(), "{harmless}");
     }
     assert!(in_file("high.rs", "use crate::{low::A, high::B};").is_empty());
-}
-
-#[test]
-fn the_state_table_is_printed_as_it_is() -> Result {
-    const BEGIN: &str = "<!-- the state table begins -->\n";
-    const END: &str = "<!-- the state table ends -->";
-    let file = root().join("ARCHITECTURE.md");
-    let text = fs::read_to_string(&file)?;
-    let (before, rest) = text.split_once(BEGIN).context("ARCHITECTURE.md has no state table")?;
-    let (_, after) = rest
-        .split_once(END)
-        .context("the state table in ARCHITECTURE.md has no end")?;
-    let current = format!("{before}{BEGIN}\n{}\n{END}{after}", state_table()?);
-    if std::env::var_os("UPDATE_STATE_TABLE").is_some() {
-        fs::write(&file, &current)?;
-        return Ok(());
-    }
-    ensure!(
-        text == current,
-        "the state table in ARCHITECTURE.md is out of date: run \
-         `UPDATE_STATE_TABLE=1 cargo test --features sandbox --test it state_table`"
-    );
-    Ok(())
-}
-
-fn state_table() -> Result<String> {
-    let mut table = String::new();
-    for (part, title, synced, drifted) in [
-        (Part::Managed, "Managed kinds", "Synced", "Drifted"),
-        (Part::Connection, "PluvoConnection", "Available", "Fresh"),
-    ] {
-        let gap = if table.is_empty() { "" } else { "\n" };
-        writeln!(
-            table,
-            "{gap}**{title}**\n\n| situation | Ready | {synced} | {drifted} | kstatus |"
-        )?;
-        writeln!(table, "|---|---|---|---|---|")?;
-        for row in TABLE.iter().filter(|row| row.part == part) {
-            let Row {
-                situation,
-                ready,
-                reason,
-                ..
-            } = row;
-            let (synced, drifted) = (cell(row.synced), cell(row.drifted));
-            let verdict = verdict(row.progress);
-            writeln!(
-                table,
-                "| {situation} | {ready} `{reason}` | {synced} | {drifted} | {verdict} |"
-            )?;
-        }
-    }
-    Ok(table)
-}
-
-/// All three are possible where the state says nothing about it.
-fn cell(values: &[&str]) -> String {
-    if values.len() == 3 {
-        "as known".to_owned()
-    } else {
-        values.join(" or ")
-    }
-}
-
-fn verdict(progress: Progress) -> &'static str {
-    match progress {
-        Progress::Done => "Current",
-        Progress::Reconciling => "InProgress (`Reconciling`)",
-        Progress::Stalled => "Failed (`Stalled`)",
-        Progress::Terminating => "Terminating",
-        Progress::Idle => "InProgress",
-    }
 }

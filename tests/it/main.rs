@@ -24,4 +24,5 @@ mod first_sync;
 mod harness;
 mod lifecycle;
 mod states;
+mod status_table;
 mod union;
