@@ -1,6 +1,6 @@
 //! The operator that makes a Pluvo organization match what is declared as Kubernetes resources.
 //!
-//! Modules may use only those above them in this list:
+//! What each module may use; a test (`tests/it/architecture.rs`) reads this table and the imports, and compares:
 //!
 //! | module | what it is for | may use |
 //! |---|---|---|
@@ -8,9 +8,10 @@
 //! | [`pluvo`] | what Pluvo says: operations, token, transport, errors | nothing |
 //! | [`plan`] | pure: desired and observed in, changes and drift out | `api`, `pluvo` |
 //! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `pluvo`, `plan` |
-//! | [`controller`] | kube-rs: watches, passes, status | all above |
 //! | [`telemetry`] | metrics, health, logs | `api` |
-//! | [`cli`] | the commands | all above |
+//! | [`controller`] | kube-rs: watches, passes, status | `api`, `pluvo`, `plan`, `organization`, `telemetry` |
+//! | [`cli`] | the commands | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `controller` |
+//! | `main` | the operator's binary | `cli` |
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
 #![cfg_attr(

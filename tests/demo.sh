@@ -97,8 +97,8 @@ permissions that the Deployment gives it."
   tell "The same files as before, with kubectl."
   run kubectl apply -R -f examples/
   tell "The operator makes Pluvo match. Ready says that Pluvo holds what is declared."
-  await operator "it has seen everything" kubectl wait pluvo --all --for=condition=Ready --timeout=1s
-  run kubectl wait pluvo --all --for=condition=Ready --timeout=1m
+  await operator "the connection is Ready" kubectl wait pvconn default --for=condition=Ready --timeout=1s
+  run kubectl wait pluvo --all --for=condition=Ready --timeout=2m
   run kubectl get pluvo
 
   tell "How it deals with what others change is the connection's mode. Observe reports and writes nothing: the way to
@@ -136,8 +136,10 @@ await_build() {
 # For whoever wants to look around.
 linger() {
   tell "All of this still runs. In another terminal:"
-  printf '  export %s\n' "KUBECONFIG=$KUBECONFIG" "PLUVO_SANDBOX_URL=$PLUVO_SANDBOX_URL" \
-    "PATH=$PWD/target/debug:$cluster:\$PATH"
+  printf '  export KUBECONFIG=%q KUBECACHEDIR=%q\n' "$KUBECONFIG" "$KUBECACHEDIR"
+  printf '  export PLUVO_SANDBOX_URL=%q\n' "$PLUVO_SANDBOX_URL"
+  # shellcheck disable=SC2016 # the PATH of whoever reads it
+  printf '  export PATH=%q:%q:$PATH\n' "$PWD/target/debug" "$cluster"
   echo "  kubectl get pluvo"
   tell "The sandbox is at $PLUVO_SANDBOX_URL/acme: /graphql/ is a page to try queries on, /_sandbox/state
 shows everything that it holds, and /_sandbox/log who changed what."
@@ -156,7 +158,7 @@ clean_up() {
     rm -rf "$home"
     tell "Everything that was started has ended."
   else
-    say "it ended early; the logs are in $home"
+    say "it ended early$(if compgen -G "$home/*.log" >/dev/null; then echo "; the logs are in $home"; fi)"
   fi
   exit "$status"
 }

@@ -52,9 +52,9 @@ stop_parts() {
 
 # Waits for a condition that one of the parts brings about, and shows its log if it ends instead.
 await() { # name, what, command...
-  local name=$1 what=$2
+  local name=$1 what=$2 end=$((SECONDS + 180))
   shift 2
-  for _ in {1..1200}; do
+  while ((SECONDS < end)); do
     if "$@" >/dev/null 2>&1; then return; fi
     if ! runs "$name"; then fail "the $name ended before $what" "$name"; fi
     sleep 0.1

@@ -158,6 +158,7 @@ pub struct Row {
 
 const TRUE: &[&str] = &["True"];
 const FALSE: &[&str] = &["False"];
+const UNKNOWN: &[&str] = &["Unknown"];
 const ANY: &[&str] = &["True", "False", "Unknown"];
 
 const fn row(
@@ -420,24 +421,24 @@ pub const TABLE: &[Row] = &[
     connection(
         Reason::EndpointNotAllowed,
         "False",
+        UNKNOWN,
         FALSE,
-        ANY,
         Progress::Stalled,
         "the operator may not talk to this host",
     ),
     connection(
         Reason::OrganizationAlreadyConnected,
         "False",
+        UNKNOWN,
         FALSE,
-        ANY,
         Progress::Stalled,
         "an older connection serves this organization",
     ),
     connection(
         Reason::InvalidSpec,
         "False",
+        UNKNOWN,
         FALSE,
-        ANY,
         Progress::Stalled,
         "the spec says something that cannot be",
     ),

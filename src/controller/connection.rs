@@ -376,14 +376,16 @@ impl Pass<'_> {
             Some(health) if health.failure.is_none() && !health.reached => "Unknown",
             Some(health) => word(health.failure.is_none()),
         };
+        let fresh = health.is_some_and(|health| self.is_fresh(health));
+        let last_sweep = if fresh {
+            "the last complete sweep is at most three intervals old"
+        } else {
+            "no sweep was completed within the last three intervals"
+        };
         let mut conditions = vec![
             make(condition::READY, word(verdict.progress == Progress::Done), message),
             make(condition::AVAILABLE, available, message),
-            make(
-                condition::FRESH,
-                word(health.is_some_and(|health| self.is_fresh(health))),
-                "the last complete sweep is at most three intervals old",
-            ),
+            make(condition::FRESH, word(fresh), last_sweep),
         ];
         match verdict.progress {
             Progress::Reconciling => conditions.push(make(condition::RECONCILING, "True", message)),

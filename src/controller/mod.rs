@@ -5,6 +5,7 @@
 //! | `cache` | one watch per kind; feeds the registry and wakes passes when something but a status changed |
 //! | `pass` | one pass over one managed resource, the same stages for every kind |
 //! | `connection` | one pass over one connection; starts and stops organizations |
+//! | `organizations`, `settings`, `secret` | from a connection to its organization |
 //! | `status`, `finalizer`, `events` | the only writes to Kubernetes |
 //! | `context` | what passes share |
 
@@ -18,6 +19,7 @@ mod memory;
 mod organizations;
 mod pass;
 mod secret;
+mod settings;
 mod status;
 mod wake;
 

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod bad_input;
 mod chart;
 mod cli;
@@ -23,4 +24,5 @@ mod first_sync;
 mod harness;
 mod lifecycle;
 mod states;
+mod status_table;
 mod union;
