@@ -34,7 +34,7 @@ use super::{
 };
 
 /// A state that is expected to pass by itself is reported if it lasts longer than this.
-const FLEETING: Duration = Duration::from_secs(30);
+const FLEETING: Duration = Duration::from_mins(1);
 /// After a conflict the watch is given this long to show what changed.
 const CONFLICT: Duration = Duration::from_millis(200);
 
@@ -251,6 +251,13 @@ where
         let writes = precedes || (lasting && !stands && (decision.calls.is_empty() || unsent));
         if writes && before.as_ref() != Some(&status) {
             self.write(before.as_ref(), &status).await?;
+        }
+        if writes && decision.verdict.fleeting {
+            // It was told; how it goes on is told again only if it lasts as long once more.
+            let uid = self.object.meta().uid.as_deref().unwrap_or_default();
+            self.context
+                .memories
+                .update(uid, |memory| memory.fleeting_since = Some(now));
         }
         // If it is not taken, the resource was woken meanwhile, and the next pass is due.
         organization.submit(&self.key, decision.calls, as_of);
