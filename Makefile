@@ -1,6 +1,6 @@
 # What people type. The scripts say how.
 
-.PHONY: try demo test up down fmt test-cluster
+.PHONY: try demo test bench rbac up down fmt test-cluster
 
 demo: ## shows what the operator does, step by step: first without a cluster, then on a real API server
 	@tests/demo.sh demo
@@ -10,6 +10,12 @@ try: ## the first half of it, which needs Rust alone
 
 test: ## formatting, lints and all tests, on a real API server
 	@tests/run.sh
+
+bench: ## requests, writes, passes and memory at 10,000 resources; fails where they are too many
+	@tests/bench.sh $(SCENARIOS)
+
+rbac: ## takes each permission that the chart grants away in turn: a scenario fails and names it
+	@tests/rbac.sh
 
 up: ## leaves cluster, sandbox and operator running; target/up/env says how to reach them
 	@tests/up.sh up

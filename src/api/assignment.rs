@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    DeclaredSubjects, Kind, Managed,
     common::{Management, Policy, REF_PATTERN, Target},
-    membership::SubjectsDeletionPolicy,
+    membership::{GroupRole, SubjectsDeletionPolicy},
     status::Status,
 };
 
@@ -87,6 +88,33 @@ pub struct TrainingAssignmentSpec {
     /// What happens in Pluvo when this resource is deleted.
     #[serde(default = "orphan")]
     pub deletion_policy: SubjectsDeletionPolicy,
+}
+
+impl Managed for TrainingAssignment {
+    const KIND: Kind = Kind::Assignment;
+    const NOUN: &'static str = "training";
+    const HAS_SUBJECTS: bool = true;
+
+    fn management(&self) -> &Management {
+        &self.spec.management
+    }
+
+    fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    fn subjects(&self) -> Option<DeclaredSubjects<'_>> {
+        let spec = &self.spec;
+        Some(DeclaredSubjects {
+            target: &spec.training,
+            role: GroupRole::Participant,
+            policy: spec.policy,
+            users: spec.users.as_deref().unwrap_or_default(),
+            selector: spec.user_selector.as_ref(),
+            groups: spec.groups.as_deref().unwrap_or_default(),
+            deletion_policy: spec.deletion_policy,
+        })
+    }
 }
 
 fn additive() -> Policy {

@@ -91,6 +91,16 @@ pub enum Adoption {
     ByEmail,
 }
 
+/// What happens when an object that was known is gone from Pluvo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum OnRemoteDeletion {
+    /// It is reported and not made again: an erasure is not undone.
+    #[default]
+    Stall,
+    /// It is made anew.
+    Recreate,
+}
+
 /// An object of Pluvo, by exactly one of its two keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Target {

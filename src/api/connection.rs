@@ -5,7 +5,10 @@ use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Adoption, Mode};
+use super::{
+    common::{Adoption, Mode},
+    user::Role,
+};
 
 /// The connection to one organization. There is one per organization; others share it through `allowedNamespaces`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +65,7 @@ pub struct PluvoConnectionSpec {
     pub mode: Mode,
     /// How often Pluvo is read completely.
     #[serde(default = "five_minutes")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 32))]
+    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub interval: Duration,
     /// Which other namespaces may refer to this connection: none, unless they are named.
     #[serde(default)]
@@ -70,6 +73,9 @@ pub struct PluvoConnectionSpec {
     /// The ceiling of what resources may ask for.
     #[serde(default)]
     pub permit: Permit,
+    /// How much may be destroyed at once before somebody is asked.
+    #[serde(default)]
+    pub guard: Guard,
     /// How hard Pluvo may be asked.
     #[serde(default)]
     pub limits: Limits,
@@ -104,11 +110,118 @@ pub struct AllowedNamespaces {
 }
 
 /// The ceiling of what resources may ask for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Permit {
+    /// The roles that users may be given. Existing accounts with any other role are reported and never changed.
+    #[serde(default = "participant")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "set"))]
+    pub roles: Vec<Role>,
+    /// Whether `policy: Exclusive` may be used, which removes whoever is not declared.
+    #[serde(default)]
+    pub exclusive: bool,
     /// The most that a PluvoUser's `adoption` may be.
     #[serde(default)]
     pub adoption: Adoption,
+    /// The domains that e-mail addresses may be in, such as `example.com`. None: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub email_domains: Vec<String>,
+}
+
+impl Default for Permit {
+    fn default() -> Self {
+        Self {
+            roles: participant(),
+            exclusive: false,
+            adoption: Adoption::default(),
+            email_domains: Vec::new(),
+        }
+    }
+}
+
+fn participant() -> Vec<Role> {
+    vec![Role::Participant]
+}
+
+/// How much may be destroyed before somebody is asked: archive, un-archive, remove, delete, and a change of ref, e-mail
+/// address or roles on what exists, whatever the cause. What would go over a limit is held as a whole until the
+/// annotation `pluvo.dev/approve` names its digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Guard {
+    /// How long a destructive operation, or one that sends mail, waits before it is judged together with what came
+    /// meanwhile.
+    #[serde(default = "settle")]
+    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    pub settle: Duration,
+    /// How many destructive operations there may be.
+    #[serde(default)]
+    pub max_destructive: MaxDestructive,
+    /// How many mails may be sent within the same window.
+    #[serde(default = "max_mails")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_mails: i32,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            settle: settle(),
+            max_destructive: MaxDestructive::default(),
+            max_mails: max_mails(),
+        }
+    }
+}
+
+/// How many destructive operations there may be within a sliding window: the larger of `count` and `percent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MaxDestructive {
+    /// So many.
+    #[serde(default = "destructive_count")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub count: i32,
+    /// So many percent of the organization's active users.
+    #[serde(default = "destructive_percent")]
+    #[schemars(range(min = 0, max = 100))]
+    pub percent: i32,
+    /// How long an operation counts.
+    #[serde(default = "destructive_window")]
+    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    pub window: Duration,
+}
+
+impl Default for MaxDestructive {
+    fn default() -> Self {
+        Self {
+            count: destructive_count(),
+            percent: destructive_percent(),
+            window: destructive_window(),
+        }
+    }
+}
+
+const DURATION_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$";
+
+fn settle() -> Duration {
+    std::time::Duration::from_secs(10).into()
+}
+
+fn max_mails() -> i32 {
+    50
+}
+
+fn destructive_count() -> i32 {
+    10
+}
+
+fn destructive_percent() -> i32 {
+    5
+}
+
+fn destructive_window() -> Duration {
+    std::time::Duration::from_hours(1).into()
 }
 
 /// How hard Pluvo may be asked. Pluvo's own limits are not documented.
@@ -137,7 +250,7 @@ pub struct Limits {
     pub operations_per_request: i32,
     /// How long an acknowledged membership may stay invisible before it counts as drift.
     #[serde(default = "visibility_timeout")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 32))]
+    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub visibility_timeout: Duration,
 }
 
@@ -194,6 +307,9 @@ pub struct PluvoConnectionStatus {
     /// What the server does not support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<SchemaStatus>,
+    /// What the guard has let through, and what it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardStatus>,
     /// The access token in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenStatus>,
@@ -255,6 +371,51 @@ pub struct TokenStatus {
     /// When it ends; it is renewed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+}
+
+/// What the guard has let through, and what it holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardStatus {
+    /// How much may be let through within the window.
+    pub limit: GuardAmounts,
+    /// What was let through within the window, approved sets apart; written before it is sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub window: Vec<GuardPassed>,
+    /// What is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<GuardAmounts>,
+    /// Names exactly the set that is held: the annotation `pluvo.dev/approve` with this value releases it, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The first operations of the set that is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub examples: Vec<String>,
+    /// The digest that was last approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
+}
+
+/// Destructive operations and mails.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardAmounts {
+    /// Destructive operations.
+    pub destructive: i64,
+    /// Mails.
+    pub mails: i64,
+}
+
+/// What was let through at one time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardPassed {
+    /// When.
+    pub at: Time,
+    /// Destructive operations.
+    pub destructive: i64,
+    /// Mails.
+    pub mails: i64,
 }
 
 /// How many resources of one kind use the connection.

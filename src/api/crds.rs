@@ -3,20 +3,16 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use kube::CustomResourceExt;
 
-use super::{PluvoConnection, PluvoGroup, PluvoGroupMembership, PluvoUser, TrainingAssignment};
+use super::{Kind, PluvoConnection};
 
 /// The definitions of all kinds, the connection first.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [
-        PluvoConnection::crd(),
-        PluvoUser::crd(),
-        PluvoGroup::crd(),
-        PluvoGroupMembership::crd(),
-        TrainingAssignment::crd(),
-    ]
-    .map(with_status_default)
-    .into()
+    let managed = Kind::ALL.iter().map(|kind| kind.crd());
+    std::iter::once(PluvoConnection::crd())
+        .chain(managed)
+        .map(with_status_default)
+        .collect()
 }
 
 /// The file in `crds/` that holds a definition.

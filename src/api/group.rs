@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    common::{CustomField, Management, REF_PATTERN},
+    Kind, Managed,
+    common::{CustomField, Management, OnRemoteDeletion, REF_PATTERN},
     status::Status,
 };
 
@@ -79,6 +80,26 @@ pub struct PluvoGroupSpec {
     /// What happens in Pluvo when this resource is deleted.
     #[serde(default)]
     pub deletion_policy: GroupDeletionPolicy,
+    /// What happens when Pluvo does not have the group any more.
+    #[serde(default)]
+    pub on_remote_deletion: OnRemoteDeletion,
+}
+
+impl Managed for PluvoGroup {
+    const KIND: Kind = Kind::Group;
+    const NOUN: &'static str = "group";
+
+    fn management(&self) -> &Management {
+        &self.spec.management
+    }
+
+    fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    fn reference(&self) -> Option<&str> {
+        Some(&self.spec.reference)
+    }
 }
 
 /// What happens to the group when its resource is deleted.

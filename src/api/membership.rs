@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    DeclaredSubjects, Kind, Managed,
     common::{Management, Policy, Target},
     status::Status,
 };
@@ -79,6 +80,37 @@ pub struct PluvoGroupMembershipSpec {
     /// What happens in Pluvo when this resource is deleted. Remove, unless the policy is Additive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<SubjectsDeletionPolicy>,
+}
+
+impl Managed for PluvoGroupMembership {
+    const KIND: Kind = Kind::Membership;
+    const NOUN: &'static str = "group";
+    const HAS_SUBJECTS: bool = true;
+
+    fn management(&self) -> &Management {
+        &self.spec.management
+    }
+
+    fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    fn subjects(&self) -> Option<DeclaredSubjects<'_>> {
+        let spec = &self.spec;
+        let by_policy = match spec.policy {
+            Policy::Additive => SubjectsDeletionPolicy::Orphan,
+            Policy::Owned | Policy::Exclusive => SubjectsDeletionPolicy::Remove,
+        };
+        Some(DeclaredSubjects {
+            target: &spec.group,
+            role: spec.role,
+            policy: spec.policy,
+            users: spec.users.as_deref().unwrap_or_default(),
+            selector: spec.user_selector.as_ref(),
+            groups: &[],
+            deletion_policy: spec.deletion_policy.unwrap_or(by_policy),
+        })
+    }
 }
 
 fn owned() -> Policy {

@@ -11,11 +11,15 @@ pub mod group;
 pub mod membership;
 pub mod reason;
 pub mod status;
+pub mod subjects;
 pub mod user;
 
 mod crds;
 #[cfg(test)]
 mod tests;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
 
 pub use assignment::{TrainingAssignment, TrainingAssignmentSpec};
 pub use common::{ConnectionRef, Management, Mode};
@@ -25,6 +29,7 @@ pub use group::{PluvoGroup, PluvoGroupSpec};
 pub use membership::{PluvoGroupMembership, PluvoGroupMembershipSpec};
 pub use reason::Reason;
 pub use status::Status;
+pub use subjects::DeclaredSubjects;
 pub use user::{PluvoUser, PluvoUserSpec};
 
 /// The API group of all our resources.
@@ -36,34 +41,58 @@ pub const FINALIZER: &str = "pluvo.dev/finalizer";
 /// The one field manager of server-side apply.
 pub const FIELD_MANAGER: &str = "pluvo-operator";
 
-/// The kinds that declare something in Pluvo. `PluvoConnection` is not among them: it says how to reach Pluvo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// [`PluvoUser`]
-    User,
-    /// [`PluvoGroup`]
-    Group,
-    /// [`PluvoGroupMembership`]
-    Membership,
-    /// [`TrainingAssignment`]
-    Assignment,
-}
-
-impl Kind {
-    /// Every managed kind, in the order in which they depend on one another.
-    pub const ALL: [Self; 4] = [Self::User, Self::Group, Self::Membership, Self::Assignment];
-
-    /// The kind as manifests name it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::User => "PluvoUser",
-            Self::Group => "PluvoGroup",
-            Self::Membership => "PluvoGroupMembership",
-            Self::Assignment => "TrainingAssignment",
+/// Calls a macro with all managed kinds: what the code calls each, and its type. A kind is registered here and nowhere
+/// else; they stand in the order in which they depend on one another.
+macro_rules! for_each_kind {
+    ($macro:ident) => {
+        $macro! {
+            User => PluvoUser,
+            Group => PluvoGroup,
+            Membership => PluvoGroupMembership,
+            Assignment => TrainingAssignment,
         }
-    }
+    };
 }
+pub(crate) use for_each_kind;
+
+macro_rules! kinds {
+    ($($kind:ident => $type:ident),* $(,)?) => {
+        /// The kinds that declare something in Pluvo. `PluvoConnection` is not among them: it says how to reach Pluvo.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind {
+            $(#[doc = concat!("[`", stringify!($type), "`]")] $kind),*
+        }
+
+        impl Kind {
+            /// Every managed kind, in the order in which they depend on one another.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The kind as manifests name it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($type)),* }
+            }
+
+            /// What a resource of this kind is about, in Pluvo's words.
+            #[must_use]
+            pub fn noun(self) -> &'static str {
+                match self { $(Self::$kind => $type::NOUN),* }
+            }
+
+            /// Whether resources of this kind declare who belongs somewhere, and not an object of their own.
+            #[must_use]
+            pub fn has_subjects(self) -> bool {
+                match self { $(Self::$kind => $type::HAS_SUBJECTS),* }
+            }
+
+            /// The definition of the kind.
+            fn crd(self) -> CustomResourceDefinition {
+                match self { $(Self::$kind => $type::crd()),* }
+            }
+        }
+    };
+}
+for_each_kind!(kinds);
 
 /// A resource that declares something in Pluvo. Everything that is the same for all kinds goes through this trait.
 pub trait Managed:
@@ -78,30 +107,21 @@ pub trait Managed:
 {
     /// Which kind this is.
     const KIND: Kind;
+    /// What a resource of this kind is about, in Pluvo's words.
+    const NOUN: &'static str;
+    /// Whether [`Self::subjects`] are what it declares.
+    const HAS_SUBJECTS: bool = false;
 
     /// The settings that every kind has.
     fn management(&self) -> &Management;
     /// The last written status.
     fn status(&self) -> Option<&Status>;
+    /// Its ref in Pluvo, where it declares an object of its own.
+    fn reference(&self) -> Option<&str> {
+        None
+    }
+    /// Who belongs where, where it declares that.
+    fn subjects(&self) -> Option<DeclaredSubjects<'_>> {
+        None
+    }
 }
-
-macro_rules! managed {
-    ($type:ty, $kind:expr) => {
-        impl Managed for $type {
-            const KIND: Kind = $kind;
-
-            fn management(&self) -> &Management {
-                &self.spec.management
-            }
-
-            fn status(&self) -> Option<&Status> {
-                self.status.as_ref()
-            }
-        }
-    };
-}
-
-managed!(PluvoUser, Kind::User);
-managed!(PluvoGroup, Kind::Group);
-managed!(PluvoGroupMembership, Kind::Membership);
-managed!(TrainingAssignment, Kind::Assignment);

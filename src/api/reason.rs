@@ -22,6 +22,8 @@ pub mod condition {
     pub const DELETION_BLOCKED: &str = "DeletionBlocked";
     /// Connection: Pluvo answers.
     pub const AVAILABLE: &str = "Available";
+    /// Connection: the guard holds what would destroy too much.
+    pub const GUARD_TRIPPED: &str = "GuardTripped";
     /// Connection: the last complete sweep is not older than three intervals.
     pub const FRESH: &str = "Fresh";
 }
@@ -74,6 +76,10 @@ reasons! {
     Correcting,
     /// Accepted by Pluvo, not visible yet.
     Pending,
+    /// Destructive, or about to send mail: it waits to be counted together with what comes meanwhile.
+    Settling,
+    /// The connection's guard holds it until somebody approves it.
+    HeldByGuard,
     /// Something that is referred to does not exist yet.
     DependencyNotReady,
     /// The mode is Observe and the object does not exist.
@@ -82,6 +88,8 @@ reasons! {
     ApiRejected,
     /// Pluvo accepts the value and keeps another one.
     ValueNotAccepted,
+    /// Somebody else changes the value back again and again.
+    Contested,
     /// The ref or the e-mail address belongs to another account.
     IdentityConflict,
     /// Another resource claims the target exclusively.
@@ -98,6 +106,8 @@ reasons! {
     DeletedRemotely,
     /// The connection does not permit it.
     NotPermitted,
+    /// The account holds a role that the connection does not permit, and is never changed.
+    Protected,
     /// Pluvo cannot be reached.
     ApiUnavailable,
     /// The connection does not exist or is not ready.
@@ -110,7 +120,7 @@ reasons! {
     Connected,
     /// Connection: under way.
     Connecting,
-    /// Connection: the Secret does not exist.
+    /// Connection: the Secret does not exist or cannot be read.
     SecretNotFound,
     /// Connection: the Secret lacks a key.
     SecretInvalid,
@@ -158,6 +168,7 @@ pub struct Row {
 
 const TRUE: &[&str] = &["True"];
 const FALSE: &[&str] = &["False"];
+const TRUE_OR_FALSE: &[&str] = &["True", "False"];
 const UNKNOWN: &[&str] = &["Unknown"];
 const ANY: &[&str] = &["True", "False", "Unknown"];
 
@@ -235,6 +246,22 @@ pub const TABLE: &[Row] = &[
         "accepted by Pluvo or under way, not visible yet",
     ),
     row(
+        Reason::Settling,
+        "False",
+        TRUE,
+        ANY,
+        Progress::Reconciling,
+        "destructive, settling before it is counted and sent",
+    ),
+    row(
+        Reason::HeldByGuard,
+        "False",
+        TRUE,
+        ANY,
+        Progress::Reconciling,
+        "held by the connection's guard until somebody approves it",
+    ),
+    row(
         Reason::DependencyNotReady,
         "False",
         TRUE,
@@ -273,6 +300,14 @@ pub const TABLE: &[Row] = &[
         TRUE,
         Progress::Stalled,
         "a value does not stick",
+    ),
+    row(
+        Reason::Contested,
+        "False",
+        TRUE,
+        TRUE,
+        Progress::Stalled,
+        "a value is changed back again and again",
     ),
     row(
         Reason::IdentityConflict,
@@ -339,6 +374,14 @@ pub const TABLE: &[Row] = &[
         "the connection does not permit it",
     ),
     row(
+        Reason::Protected,
+        "False",
+        TRUE,
+        ANY,
+        Progress::Stalled,
+        "the account holds a role outside of the permit, and differs",
+    ),
+    row(
         Reason::ApiUnavailable,
         "False",
         FALSE,
@@ -374,9 +417,9 @@ pub const TABLE: &[Row] = &[
         Reason::Connected,
         "True",
         TRUE,
-        TRUE,
+        TRUE_OR_FALSE,
         Progress::Done,
-        "Pluvo answers, and a sweep is complete",
+        "Pluvo answers, and a sweep is complete; after an outage it may be an old one",
     ),
     connection(
         Reason::Connecting,
@@ -400,7 +443,7 @@ pub const TABLE: &[Row] = &[
         ANY,
         ANY,
         Progress::Reconciling,
-        "the Secret does not exist",
+        "the Secret does not exist or cannot be read",
     ),
     connection(
         Reason::SecretInvalid,

@@ -71,12 +71,37 @@ pub struct Status {
 }
 
 /// A path whose value Pluvo acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
     /// The path in the spec, such as `name` or `customFields[department]`.
     pub path: String,
     /// A fingerprint of uid, path and value.
     pub hash: String,
+    /// When this value was last put right; at most three times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "atomic"))]
+    pub corrected: Vec<Time>,
+}
+
+impl Applied {
+    const CORRECTIONS: usize = 3;
+
+    /// Notes that the value was put right.
+    pub fn note_correction(&mut self, at: Time) {
+        self.corrected.push(at);
+        let superfluous = self.corrected.len().saturating_sub(Self::CORRECTIONS);
+        self.corrected.drain(..superfluous);
+    }
+
+    /// Whether the value was put right three times within a day: whoever changes it back will do so again.
+    #[must_use]
+    pub fn is_contested(&self) -> bool {
+        let (Some(first), Some(last)) = (self.corrected.first(), self.corrected.last()) else {
+            return false;
+        };
+        let within_a_day = last.0.duration_since(first.0).as_hours() < 24;
+        self.corrected.len() >= Self::CORRECTIONS && within_a_day
+    }
 }
 
 /// How many subjects a resource has, and how far they are.

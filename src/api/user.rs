@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    common::{Adoption, CustomField, Management, REF_PATTERN},
+    Kind, Managed,
+    common::{Adoption, CustomField, Management, OnRemoteDeletion, REF_PATTERN},
     status::Status,
 };
 
@@ -89,6 +90,26 @@ pub struct PluvoUserSpec {
     /// What happens in Pluvo when this resource is deleted.
     #[serde(default)]
     pub deletion_policy: UserDeletionPolicy,
+    /// What happens when Pluvo does not have the account any more.
+    #[serde(default)]
+    pub on_remote_deletion: OnRemoteDeletion,
+}
+
+impl Managed for PluvoUser {
+    const KIND: Kind = Kind::User;
+    const NOUN: &'static str = "user";
+
+    fn management(&self) -> &Management {
+        &self.spec.management
+    }
+
+    fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    fn reference(&self) -> Option<&str> {
+        Some(&self.spec.reference)
+    }
 }
 
 /// A role in the organization, as Pluvo writes it.

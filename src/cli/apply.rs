@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{
     api::{Kind, Reason, reason::Progress},
-    organization::hold::Hold,
+    organization::{guard::GuardReport, hold::Hold},
     plan::{Action, Call, Decision, ResourceKey, Verdict, prediction::Prediction, resource},
     pluvo::request::MembershipChange,
 };
@@ -45,6 +45,9 @@ pub struct ApplyArgs {
     /// Show e-mail addresses and values of custom fields.
     #[arg(long)]
     show_personal_data: bool,
+    /// Release what the guard holds, if it is exactly the set with this digest.
+    #[arg(long, value_name = "DIGEST")]
+    approve: Option<String>,
     /// How long it may take, such as 90s or 5m.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     timeout: Duration,
@@ -62,7 +65,7 @@ pub async fn run(args: &ApplyArgs) -> Result<ExitCode> {
     let target = args.target.resolve(&manifests)?;
     let workspace = Workspace::new(&manifests, None, &target, args.show_personal_data)?;
     let writer = Writer::start(target.client(&manifests)?, &target.settings(), args.timeout);
-    let mut work = Work::new(writer, &workspace);
+    let mut work = Work::new(writer, &workspace, args.approve.as_deref());
     let ended = tokio::select! {
         ended = work.until_settled() => ended,
         result = tokio::signal::ctrl_c() => result.map(|()| End::Interrupted).map_err(Into::into),
@@ -132,10 +135,13 @@ struct Work<'a> {
     outlooks: HashMap<ResourceKey, Outlook>,
     last: HashMap<ResourceKey, Decision>,
     holds: HashMap<ResourceKey, Hold>,
+    /// The digest that was given with the command.
+    approved: Option<&'a str>,
+    guard: GuardReport,
 }
 
 impl<'a> Work<'a> {
-    fn new(writer: Writer, workspace: &'a Workspace) -> Self {
+    fn new(writer: Writer, workspace: &'a Workspace, approved: Option<&'a str>) -> Self {
         let nothing = |resource| Outlook::nothing(workspace, resource);
         Self {
             writer,
@@ -147,6 +153,8 @@ impl<'a> Work<'a> {
                 .collect(),
             last: HashMap::new(),
             holds: HashMap::new(),
+            approved,
+            guard: GuardReport::default(),
         }
     }
 
@@ -163,7 +171,8 @@ impl<'a> Work<'a> {
     }
 
     fn pass(&mut self) -> Pass {
-        let (mut working, mut wake_at) = (!self.writer.is_queue_empty(), None);
+        self.guard = self.writer.attend_guard(self.approved);
+        let (mut working, mut wake_at) = (!self.writer.is_queue_at_rest(), None);
         for resource in self
             .workspace
             .resources
@@ -188,7 +197,8 @@ impl<'a> Work<'a> {
                 self.holds.remove(key);
             }
             let pending = decision.verdict.reason == Reason::Pending;
-            working |= unknown || pending || hold.is_some() || !decision.calls.is_empty();
+            let may_leave = !decision.calls.is_empty() && decision.verdict.reason != Reason::HeldByGuard;
+            working |= unknown || pending || hold.is_some() || may_leave;
             self.writer.submit(key, decision.calls.clone(), as_of);
             self.take(key, decision);
         }
@@ -214,6 +224,7 @@ impl<'a> Work<'a> {
         Forecast {
             resources: resources.collect(),
             requests: 0,
+            guard: self.guard,
         }
     }
 }
@@ -239,8 +250,7 @@ fn removes(call: &Call) -> bool {
 }
 
 fn keep_done(outlook: &mut Outlook, last: &Decision, kind: Kind) {
-    let is_object = matches!(kind, Kind::User | Kind::Group);
-    let exists = last.identity.id.is_some() || !is_object;
+    let exists = last.identity.id.is_some() || kind.has_subjects();
     let left: HashSet<_> = last.changes.iter().chain(&last.drift).map(|left| &left.path).collect();
     let reported = outlook.verdict.progress == Progress::Done && outlook.calls.is_empty();
     if !reported {

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::{
     api::Mode,
+    organization::guard::GuardReport,
     plan::{
         Action, Call, Decision, Difference, Finalizer, ResourceKey, Verdict, call::SUBJECTS_PER_CALL,
         prediction::Prediction, resource,
@@ -27,6 +28,8 @@ pub struct Forecast {
     pub resources: Vec<Outlook>,
     /// About how many requests would write it.
     pub requests: usize,
+    /// What the guard says of it.
+    pub guard: GuardReport,
 }
 
 /// What would happen to one resource.
@@ -91,9 +94,12 @@ fn attempt(session: &Session, workspace: &Workspace, operations_per_request: usi
             session.observe(key, |view| prediction.carry_out(&call, view));
         }
     }
+    let calls = workspace.resources.iter().zip(&outlooks);
+    let guard = session.foresee(calls.map(|(resource, outlook)| (&resource.key, outlook.calls.as_slice())));
     Some(Forecast {
         resources: outlooks,
         requests,
+        guard,
     })
 }
 

@@ -11,6 +11,7 @@ mod list;
 mod manifests;
 mod output;
 mod plan;
+mod release;
 mod report;
 mod run;
 mod session;
@@ -48,6 +49,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     List(list::ListArgs),
     Check(check::CheckArgs),
+    Release(release::ReleaseArgs),
     Crds(crds::CrdsArgs),
 }
 
@@ -66,6 +68,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
         Command::Apply(args) => apply::run(&args).await,
         Command::List(args) => list::run(&args).await,
         Command::Check(args) => check::run(&args).await,
+        Command::Release(args) => release::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Crds(args) => crds::run(&args),
     }
 }

@@ -38,7 +38,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
     /// Resources of one kind that are looked at at the same time.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), env = "PLUVO_CONCURRENCY")]
     concurrency: u16,
 }
 

@@ -9,7 +9,13 @@ use tokio::{
 };
 
 use crate::{
-    organization::{Organization, Wake, settings::Settings, state::Moment, view::View},
+    organization::{
+        NoPasses, Organization, Start, Wake,
+        guard::{GuardRecord, GuardReport},
+        settings::Settings,
+        state::Moment,
+        view::View,
+    },
     plan::{Call, ResourceKey},
     pluvo::{Traffic, client::Client},
 };
@@ -68,6 +74,11 @@ impl Session {
     /// Looks at the organization for one resource; what is unknown will be read.
     pub fn observe<T>(&self, resource: &ResourceKey, look: impl FnOnce(&View<'_>) -> T) -> T {
         self.organization.observe(resource, true, look)
+    }
+
+    /// What the guard would say if all of these calls were sent.
+    pub fn foresee<'a>(&self, calls: impl Iterator<Item = (&'a ResourceKey, &'a [Call])>) -> GuardReport {
+        self.organization.foresee(calls)
     }
 
     /// Waits until the organization was read once from end to end.
@@ -160,7 +171,14 @@ impl Writer {
     pub fn start(client: Client, settings: &Settings, allowed: Duration) -> Self {
         Self {
             session: Session::over(client, settings, allowed, |client, settings, first_sweep, wakes| {
-                Organization::start(client, settings, first_sweep, wakes, Box::new(|| false))
+                let start = Start {
+                    name: client.endpoint().to_string().into(),
+                    client,
+                    settings,
+                    record: GuardRecord::default(), // there is nothing but this run
+                    first_sweep,
+                };
+                Organization::start(start, wakes, Box::new(NoPasses))
             }),
         }
     }
@@ -171,9 +189,21 @@ impl Writer {
         self.session.organization.submit(resource, calls, as_of);
     }
 
-    /// Whether nothing waits to be sent or is under way.
-    pub fn is_queue_empty(&self) -> bool {
-        self.session.organization.is_queue_empty()
+    /// Whether nothing is under way, and nothing can leave before somebody approves it.
+    pub fn is_queue_at_rest(&self) -> bool {
+        self.session.organization.is_queue_at_rest()
+    }
+
+    /// Releases what the guard holds, if it is exactly the set with this digest, and lets out what it let through: what
+    /// a run has done is on record for as long as it lasts.
+    pub fn attend_guard(&self, approved: Option<&str>) -> GuardReport {
+        let organization = &self.session.organization;
+        if let Some(digest) = approved {
+            organization.approve(digest);
+        }
+        let report = organization.guard();
+        organization.guard_recorded(report.revision);
+        report
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Kind, PluvoConnection, Reason, common::Target as Place, reason::Progress},
+    api::{PluvoConnection, Reason, common::Target as Place, reason::Progress},
     plan::{ConnectionKey, Object, Registry, ResourceKey, Verdict},
 };
 
@@ -232,11 +232,6 @@ impl Resource {
             .object
             .reference()
             .or_else(|| self.object.target().map(Place::name));
-        let noun = match self.key.kind {
-            Kind::User => "user",
-            Kind::Group | Kind::Membership => "group",
-            Kind::Assignment => "training",
-        };
-        format!("{noun} {}", name.unwrap_or_default())
+        format!("{} {}", self.key.kind.noun(), name.unwrap_or_default())
     }
 }

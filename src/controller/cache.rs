@@ -72,7 +72,7 @@ pub trait Sink<K>: Send + 'static {
     /// An object is gone.
     fn remove(&self, namespace: &str, name: &str);
     /// An object cannot be decoded.
-    fn undecodable(&self, meta: &ObjectMeta, error: &str);
+    fn undecodable(&self, meta: &ObjectMeta);
     /// Everything that there is has been shown.
     fn completed(&self);
     /// All objects that are known.
@@ -184,7 +184,7 @@ fn look_at<K: Resource<DynamicType = ()>, S: Sink<K>>(object: DeserializeGuard<K
             Some(Seen::New(Arc::new(object)))
         }
         Err(invalid) => {
-            sink.undecodable(&invalid.metadata, &invalid.error);
+            sink.undecodable(&invalid.metadata);
             None
         }
     }
@@ -248,19 +248,13 @@ impl<K: Declarable> Sink<K> for ManagedSink<K> {
         self.context.forget(&key);
     }
 
-    fn undecodable(&self, meta: &ObjectMeta, error: &str) {
+    fn undecodable(&self, meta: &ObjectMeta) {
         let (namespace, name) = name_of(meta);
-        tracing::warn!(
-            kind = K::KIND.name(),
-            namespace,
-            name,
-            error,
-            "the object cannot be decoded"
-        );
+        tracing::warn!(kind = K::KIND.name(), namespace, name, "the object cannot be decoded");
         let key = ResourceKey::new(K::KIND, &namespace, &name);
         let woken = self.context.registry.lock().set_undecodable(key);
         self.context.wakes.resources(&woken);
-        status::report_undecodable::<K>(self.context.client.clone(), meta.clone(), error.to_owned());
+        status::report_undecodable::<K>(self.context.client.clone(), meta.clone());
     }
 
     fn completed(&self) {

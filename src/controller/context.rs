@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     Options, events,
+    going::Going,
     memory::Memories,
     organizations::{HealthChange, Organizations},
     wake::Wakes,
@@ -35,6 +36,8 @@ pub struct Context {
     pub memories: Memories,
     /// Asks for passes.
     pub wakes: Wakes,
+    /// What is being deleted with everything in it.
+    pub going: Going,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.
@@ -54,6 +57,7 @@ impl Context {
     ) -> Self {
         Self {
             recorder: Recorder::new(client.clone(), events::reporter()),
+            going: Going::new(client.clone()),
             client,
             options,
             registry: Mutex::new(Registry::awaiting_watches()),

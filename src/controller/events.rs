@@ -1,10 +1,16 @@
 //! Events, on transitions only: what a person would want to have been told.
 
-use jiff::Timestamp;
-use kube::runtime::events::{Event, EventType, Reporter};
+use k8s_openapi::{
+    api::core::v1::ObjectReference,
+    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
+};
+use kube::{
+    Resource,
+    runtime::events::{Event, EventType, Reporter},
+};
 
 use crate::api::{
-    Managed, Status,
+    Managed, PluvoConnection, Status,
     reason::condition,
     status::{Drift, DriftState},
 };
@@ -62,18 +68,57 @@ fn paths(drift: &Drift) -> String {
     format!("{} ({} in all)", named.join(", "), drift.count)
 }
 
+/// Tells that the guard of a connection holds what it did not hold before.
+pub async fn guard_tripped(context: &Context, connection: &PluvoConnection, before: &[Condition], after: &[Condition]) {
+    let tripped = |conditions: &[Condition]| {
+        let mut tripped = conditions
+            .iter()
+            .filter(|known| known.type_ == condition::GUARD_TRIPPED);
+        tripped.find(|known| known.status == "True").cloned()
+    };
+    if let (None, Some(told)) = (tripped(before), tripped(after)) {
+        let about = connection.object_ref(&());
+        send(
+            context,
+            &about,
+            EventType::Warning,
+            condition::GUARD_TRIPPED.to_owned(),
+            &told.message,
+        )
+        .await;
+    }
+}
+
+/// Tells that a resource goes and leaves Pluvo as it is, though its policy says otherwise.
+pub async fn orphaned<K: Managed>(context: &Context, meta: &ObjectMeta, why: &str) {
+    let reference = ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        namespace: meta.namespace.clone(),
+        name: meta.name.clone(),
+        uid: meta.uid.clone(),
+        ..ObjectReference::default()
+    };
+    let note = format!("left as it is in Pluvo: {why}");
+    send(context, &reference, EventType::Normal, "Orphaned".to_owned(), &note).await;
+}
+
 /// Publishes what a status transition is worth telling. An event that cannot be published fails nothing.
 pub async fn publish<K: Managed>(context: &Context, object: &K, before: Option<&Status>, after: &Status) {
     for (type_, reason, note) in transitions(before, after) {
-        let event = Event {
-            type_,
-            reason,
-            note: Some(note.chars().take(1000).collect()),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = context.recorder.publish(&event, &object.object_ref(&())).await {
-            tracing::debug!(%error, at = %Timestamp::now(), "an event was not published");
-        }
+        send(context, &object.object_ref(&()), type_, reason, &note).await;
+    }
+}
+
+async fn send(context: &Context, about: &ObjectReference, type_: EventType, reason: String, note: &str) {
+    let event = Event {
+        type_,
+        reason,
+        note: Some(note.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = context.recorder.publish(&event, about).await {
+        tracing::debug!(%error, "an event was not published");
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::organization::hold::Hold;
 
 /// The longest time between two attempts.
-const MAX_BACKOFF: Duration = Duration::from_mins(5);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// What is remembered of one resource.
 #[derive(Clone, Debug, Default)]

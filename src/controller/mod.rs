@@ -6,7 +6,9 @@
 //! | `pass` | one pass over one managed resource, the same stages for every kind |
 //! | `connection` | one pass over one connection; starts and stops organizations |
 //! | `organizations`, `settings`, `secret` | from a connection to its organization |
+//! | `going` | whether a namespace or definition is being deleted |
 //! | `status`, `finalizer`, `events` | the only writes to Kubernetes |
+//! | `release` | lets resources go before an uninstall |
 //! | `context` | what passes share |
 
 mod cache;
@@ -15,9 +17,11 @@ mod context;
 mod error;
 mod events;
 mod finalizer;
+mod going;
 mod memory;
 mod organizations;
 mod pass;
+mod release;
 mod secret;
 mod settings;
 mod status;
@@ -33,7 +37,7 @@ use kube::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    api::{PluvoConnection, PluvoGroup, PluvoGroupMembership, PluvoUser, TrainingAssignment},
+    api::{self, Kind, PluvoConnection, for_each_kind},
     plan::registry::Declarable,
     pluvo::endpoint::{AllowedHosts, Endpoint},
     telemetry::Metrics,
@@ -43,6 +47,7 @@ use cache::{Cached, ManagedSink};
 use context::Context;
 
 pub use error::StartError;
+pub use release::release;
 
 /// What the operator is started with.
 #[derive(Clone, Debug)]
@@ -65,25 +70,16 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
     error::check_crds(&client).await?;
-    let (wakes, woken) = wake::channels();
+    let (wakes, woken) = wake::channels(metrics.awaited_passes.clone());
     let (health, health_changes) = tokio::sync::mpsc::unbounded_channel();
     let context = Arc::new(Context::new(client.clone(), options, metrics, wakes.clone(), health));
     let forwarding = tokio::spawn(organizations::forward_wakes(context.clone(), health_changes));
 
-    let wake::Woken {
-        users,
-        groups,
-        memberships,
-        assignments,
-        connections,
-    } = woken;
-    let mut kinds: Vec<Kind> = vec![
-        managed::<PluvoUser>(&context, users),
-        managed::<PluvoGroup>(&context, groups),
-        managed::<PluvoGroupMembership>(&context, memberships),
-        managed::<TrainingAssignment>(&context, assignments),
-        connection_kind(&context, connections),
-    ];
+    let managed = woken.managed.into_iter();
+    let mut kinds: Vec<_> = managed
+        .map(|(kind, queue)| managed_kind(kind, &context, queue))
+        .chain([connection_kind(&context, woken.connections)])
+        .collect();
     for kind in &mut kinds {
         if wait_or_stop(&mut kind.synced, &mut stop).await {
             abort(kinds, &forwarding);
@@ -105,13 +101,22 @@ pub async fn run(
 }
 
 /// The tasks of one kind.
-struct Kind {
+struct Tasks {
     watch: JoinHandle<()>,
     passes: JoinHandle<()>,
     synced: watch::Receiver<bool>,
 }
 
-fn managed<K: Declarable>(context: &Arc<Context>, queue: wake::Queue) -> Kind {
+macro_rules! managed_kind {
+    ($($kind:ident => $type:ident),* $(,)?) => {
+        fn managed_kind(kind: Kind, context: &Arc<Context>, queue: wake::Queue) -> Tasks {
+            match kind { $(Kind::$kind => managed::<api::$type>(context, queue)),* }
+        }
+    };
+}
+for_each_kind!(managed_kind);
+
+fn managed<K: Declarable>(context: &Arc<Context>, queue: wake::Queue) -> Tasks {
     let (writer, store) = cache::store::<Cached<K>>();
     let (synced_tx, synced) = watch::channel(false);
     let sink = ManagedSink::<K>::new(context.clone());
@@ -137,10 +142,10 @@ fn managed<K: Declarable>(context: &Arc<Context>, queue: wake::Queue) -> Kind {
             .for_each(|result| async move { context::log_result(result) })
             .await;
     });
-    Kind { watch, passes, synced }
+    Tasks { watch, passes, synced }
 }
 
-fn connection_kind(context: &Arc<Context>, queue: wake::Queue) -> Kind {
+fn connection_kind(context: &Arc<Context>, queue: wake::Queue) -> Tasks {
     let (writer, store) = cache::store::<Cached<PluvoConnection>>();
     let (synced_tx, synced) = watch::channel(false);
     let sink = connection::Sink::new(context.clone());
@@ -153,7 +158,7 @@ fn connection_kind(context: &Arc<Context>, queue: wake::Queue) -> Kind {
     let context = context.clone();
     let passes = tokio::spawn(async move {
         context.passes_started().await;
-        let config = controller::Config::default().concurrency(4);
+        let config = controller::Config::default().concurrency(context.options.concurrency);
         let stream = applier(
             |object, context| Box::pin(connection::run(object, context)),
             pass::on_error,
@@ -166,7 +171,7 @@ fn connection_kind(context: &Arc<Context>, queue: wake::Queue) -> Kind {
             .for_each(|result| async move { context::log_result(result) })
             .await;
     });
-    Kind { watch, passes, synced }
+    Tasks { watch, passes, synced }
 }
 
 async fn wait_or_stop(synced: &mut watch::Receiver<bool>, stop: &mut watch::Receiver<bool>) -> bool {
@@ -176,7 +181,7 @@ async fn wait_or_stop(synced: &mut watch::Receiver<bool>, stop: &mut watch::Rece
     }
 }
 
-fn abort(kinds: Vec<Kind>, forwarding: &JoinHandle<()>) {
+fn abort(kinds: Vec<Tasks>, forwarding: &JoinHandle<()>) {
     forwarding.abort();
     for kind in kinds {
         kind.watch.abort();

@@ -3,15 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    time::Instant,
-};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
-    organization::{Organization, Wake, settings::Settings},
+    organization::{Organization, Start, Wake},
     plan::ConnectionKey,
-    pluvo::client::Client,
 };
 
 use super::{context::Context, secret::SecretSource, wake::Awaited};
@@ -75,19 +71,11 @@ impl Organizations {
     }
 
     /// Starts the organization of a connection.
-    pub fn start(
-        &self,
-        connection: &ConnectionKey,
-        identity: Identity,
-        secret: Arc<SecretSource>,
-        client: Client,
-        settings: Settings,
-        first_sweep: Instant,
-    ) {
+    pub fn start(&self, connection: &ConnectionKey, identity: Identity, secret: Arc<SecretSource>, start: Start) {
         let (wakes, mut woken) = unbounded_channel();
-        let awaited = self.awaited.clone();
-        let expects_more = Box::new(move || awaited.any());
-        let organization = Arc::new(Organization::start(client, settings, first_sweep, wakes, expects_more));
+        let passes = Box::new(self.awaited.clone());
+        let organization = Organization::start(start, wakes, passes);
+        let organization = Arc::new(organization);
         self.running.lock().insert(
             connection.clone(),
             Running {

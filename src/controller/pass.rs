@@ -35,6 +35,13 @@ use super::{
 
 /// A state that is expected to pass by itself is reported if it lasts longer than this.
 const FLEETING: Duration = Duration::from_mins(1);
+/// What is said although calls are submitted: they do not leave soon.
+const STANDING: [Reason; 4] = [
+    Reason::ApiUnavailable,
+    Reason::ConnectionNotReady,
+    Reason::Settling,
+    Reason::HeldByGuard,
+];
 /// After a conflict the watch is given this long to show what changed.
 const CONFLICT: Duration = Duration::from_millis(200);
 
@@ -96,6 +103,14 @@ where
         if deleting && !finalizer::is_set(self.object.meta()) {
             return Ok(Action::await_change());
         }
+        if deleting && self.context.going.namespace(&self.key.namespace).await? {
+            // A namespace that ends takes no Events.
+            return self.release().await;
+        }
+        if deleting && let Some(why) = self.why_orphaned().await? {
+            events::orphaned::<K>(self.context, self.object.meta(), &why).await;
+            return self.release().await;
+        }
         if self.object.management().suspend {
             return if deleting {
                 self.release().await
@@ -105,7 +120,6 @@ where
         }
         let organization = match self.resolve() {
             Ok(organization) => organization,
-            Err(_) if deleting && self.connection_is_absent() => return self.release().await,
             Err(verdict) => return self.report_only(verdict).await,
         };
         let handled = self.handle_request(&organization);
@@ -115,6 +129,37 @@ where
         }
         self.set_finalizer(decision.finalizer).await?;
         self.enact(&organization, decision, as_of, handled).await
+    }
+
+    fn is_orphaned(&self) -> bool {
+        let annotations = self.object.meta().annotations.as_ref();
+        annotations
+            .and_then(|all| all.get(annotations::ORPHAN))
+            .is_some_and(|value| value == "true")
+    }
+
+    /// Why a resource that is being deleted leaves Pluvo as it is, whatever its policy says.
+    async fn why_orphaned(&self) -> Result<Option<String>, PassError> {
+        if self.is_orphaned() {
+            return Ok(Some(format!("the annotation {} is set", annotations::ORPHAN)));
+        }
+        let (connection, namespace) = (self.object.connection(), &self.key.namespace);
+        let connection_goes = {
+            let registry = self.context.registry.lock();
+            let found = registry.connection(&connection);
+            found.is_none_or(|found| found.metadata.deletion_timestamp.is_some())
+        };
+        if connection_goes {
+            return Ok(Some(format!("PluvoConnection {connection} is being deleted or gone")));
+        }
+        if *connection.namespace != **namespace && self.context.going.namespace(&connection.namespace).await? {
+            return Ok(Some(format!(
+                "namespace {} of the connection is being deleted",
+                connection.namespace
+            )));
+        }
+        let definitions_go = self.context.going.definitions().await?;
+        Ok(definitions_go.then(|| "the CustomResourceDefinitions of pluvo.dev are being deleted".to_owned()))
     }
 
     fn uid(&self) -> &str {
@@ -157,11 +202,10 @@ where
         let has_spoken = connection::has_spoken(found);
         drop(registry);
         self.context.organizations.get(&connection).ok_or_else(|| {
-            let message = format!("PluvoConnection {connection} is not ready; see its status");
             // A connection that has not been looked at yet is about to be.
             Verdict {
                 fleeting: !has_spoken,
-                ..Verdict::reconciling(Reason::ConnectionNotReady, message)
+                ..Verdict::not_ready(&connection)
             }
         })
     }
@@ -219,7 +263,7 @@ where
     async fn set_finalizer(&mut self, wanted: Finalizer) -> Result<(), PassError> {
         let is_set = finalizer::is_set(self.object.meta());
         let written = match wanted {
-            Finalizer::Require if !is_set && !self.object.is_deleting() => {
+            Finalizer::Require if !is_set && !self.object.is_deleting() && !self.is_orphaned() => {
                 Some(finalizer::add(&self.api, self.object.meta()).await?)
             }
             Finalizer::Release if is_set => finalizer::remove(&self.api, self.object.meta()).await?,
@@ -245,9 +289,10 @@ where
         let mut status = report::status(&self.object, &decision, mode, Timestamp::now());
         status.last_handled_reconcile_at = handled.or(status.last_handled_reconcile_at);
         let precedes = decision.status_precedes_calls(before.as_ref());
-        let lasting = !decision.verdict.fleeting || self.fleeting_is_over(now);
+        // While users are being created one after the other, there is nothing to say that holds for long.
+        let lasting = !decision.verdict.fleeting || (decision.awaited == 0 && self.fleeting_is_over(now));
         let stands = !decision.observed && self.is_settled() && !self.object.is_deleting();
-        let unsent = decision.verdict.reason == Reason::ApiUnavailable || decision.deletion_blocked.is_some();
+        let unsent = STANDING.contains(&decision.verdict.reason) || decision.deletion_blocked.is_some();
         let writes = precedes || (lasting && !stands && (decision.calls.is_empty() || unsent));
         if writes && before.as_ref() != Some(&status) {
             self.write(before.as_ref(), &status).await?;

@@ -35,17 +35,23 @@ impl SecretSource {
         *self.problem.lock()
     }
 
-    async fn get(&self) -> Result<Credentials, (Option<Reason>, String)> {
+    async fn get(&self) -> Result<Credentials, (Reason, String)> {
         let name = &self.name;
         let secret = match self.api.get_opt(name).await {
             Ok(Some(secret)) => secret,
             Ok(None) => {
                 return Err((
-                    Some(Reason::SecretNotFound),
+                    Reason::SecretNotFound,
                     format!("Secret {name} does not exist in the connection's namespace"),
                 ));
             }
-            Err(error) => return Err((None, format!("Secret {name} cannot be read: {error}"))),
+            Err(error) => {
+                let why = match error {
+                    kube::Error::Api(status) => status.message,
+                    other => other.to_string(),
+                };
+                return Err((Reason::SecretNotFound, format!("Secret {name} cannot be read: {why}")));
+            }
         };
         let data = secret.data.unwrap_or_default();
         let text = |key: &str| {
@@ -56,7 +62,7 @@ impl SecretSource {
                 .filter(|text| !text.is_empty());
             text.map(str::to_owned).ok_or_else(|| {
                 (
-                    Some(Reason::SecretInvalid),
+                    Reason::SecretInvalid,
                     format!("Secret {name} has no text under key {key}; it needs client-id and client-secret"),
                 )
             })
@@ -77,7 +83,7 @@ impl CredentialSource for SecretSource {
                     Ok(credentials)
                 }
                 Err((problem, message)) => {
-                    *self.problem.lock() = problem;
+                    *self.problem.lock() = Some(problem);
                     Err(CredentialsError::Unreadable(message))
                 }
             }

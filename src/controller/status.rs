@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
     core::DynamicObject,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -36,22 +36,34 @@ where
 }
 
 /// Says of an object that cannot be decoded that it cannot, in the background: there is no pass for it.
-pub fn report_undecodable<K: Managed>(client: Client, meta: ObjectMeta, error: String) {
+///
+/// It names the field and leaves out what serde says of it: that quotes the value, which may be personal data.
+pub fn report_undecodable<K: Managed>(client: Client, meta: ObjectMeta) {
     let resource = kube::core::ApiResource::erase::<K>(&());
     tokio::spawn(async move {
         let api =
             Api::<DynamicObject>::namespaced_with(client, meta.namespace.as_deref().unwrap_or_default(), &resource);
-        if let Err(error) = report(&api, &meta, &error).await {
+        if let Err(error) = report::<K>(&api, &meta).await {
             tracing::warn!(%error, "the status of an object that cannot be decoded was not written");
         }
     });
 }
 
-async fn report(api: &Api<DynamicObject>, meta: &ObjectMeta, error: &str) -> Result<(), kube::Error> {
+async fn report<K: Managed>(api: &Api<DynamicObject>, meta: &ObjectMeta) -> Result<(), kube::Error> {
     let name = meta.name.as_deref().unwrap_or_default();
-    let object = api.get(name).await?;
-    let message =
-        format!("the object does not fit this version's definition: {error}; apply it again in its present form");
+    // A list of one: nothing else here needs the permission to get.
+    let one = ListParams::default().fields(&format!("metadata.name={name}"));
+    let Some(object) = api.list(&one).await?.items.pop() else {
+        return Ok(());
+    };
+    let value = serde_json::to_value(&object).map_err(kube::Error::SerdeError)?;
+    let Err(error) = serde_path_to_error::deserialize::<_, K>(value) else {
+        return Ok(()); // it was put right meanwhile: the watch brings it
+    };
+    let (field, kind) = (error.path(), K::kind(&()).to_lowercase());
+    let message = format!(
+        "{field} does not fit this version's definition: apply it again as `kubectl explain {kind}.{field}` says"
+    );
     let before: Vec<_> = object
         .data
         .pointer("/status/conditions")

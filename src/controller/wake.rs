@@ -2,7 +2,7 @@
 //! whose pass is under way until that has ended.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -11,11 +11,12 @@ use kube::{
     Resource,
     runtime::{controller::ReconcileRequest, reflector::ObjectRef},
 };
-
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 
 use crate::{
     api::Kind,
+    organization::Passes,
     plan::{ConnectionKey, ResourceKey},
 };
 
@@ -23,55 +24,78 @@ type Name = (Arc<str>, Arc<str>);
 
 /// Passes that were asked for and have not ended.
 #[derive(Clone, Debug, Default)]
-pub struct Awaited(Arc<Mutex<AwaitedPasses>>);
+pub struct Awaited {
+    passes: Arc<Mutex<AwaitedPasses>>,
+    /// How many there are.
+    count: Gauge,
+}
 
 #[derive(Debug, Default)]
 struct AwaitedPasses {
     queued: HashSet<ResourceKey>,
-    running: usize,
+    /// kube runs one pass over a resource at a time.
+    running: HashSet<ResourceKey>,
 }
 
 /// A pass that is under way.
-pub struct Running(Awaited);
+pub struct Running(Awaited, ResourceKey);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.0.lock().running -= 1;
+        self.0.change(|passes| {
+            passes.running.remove(&self.1);
+        });
     }
 }
 
 impl Awaited {
     /// A pass over a resource begins; it ends when what comes out is dropped.
     pub fn begin(&self, key: &ResourceKey) -> Running {
-        let mut passes = self.0.lock();
-        passes.queued.remove(key);
-        passes.running += 1;
-        Running(self.clone())
+        self.change(|passes| {
+            passes.queued.remove(key);
+            passes.running.insert(key.clone());
+        });
+        Running(self.clone(), key.clone())
     }
 
     /// There will be no pass.
     pub fn forget(&self, key: &ResourceKey) {
-        self.0.lock().queued.remove(key);
-    }
-
-    /// Whether passes are to come or under way.
-    pub fn any(&self) -> bool {
-        let passes = self.0.lock();
-        passes.running > 0 || !passes.queued.is_empty()
+        self.change(|passes| {
+            passes.queued.remove(key);
+        });
     }
 
     fn add(&self, key: &ResourceKey) {
-        self.0.lock().queued.insert(key.clone());
+        self.change(|passes| {
+            passes.queued.insert(key.clone());
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut AwaitedPasses)) {
+        let mut passes = self.passes.lock();
+        change(&mut passes);
+        let count = passes.queued.len() + passes.running.len();
+        self.count.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
+/// Those under way are to come, too: what they submit is not there yet.
+impl Passes for Awaited {
+    fn are_to_come(&self) -> bool {
+        let passes = self.passes.lock();
+        !passes.running.is_empty() || !passes.queued.is_empty()
+    }
+
+    fn are_to_come_over(&self, resource: &ResourceKey) -> bool {
+        let passes = self.passes.lock();
+        passes.running.contains(resource) || passes.queued.contains(resource)
     }
 }
 
 /// The entrances of all queues.
 #[derive(Clone, Debug)]
 pub struct Wakes {
-    users: mpsc::UnboundedSender<Name>,
-    groups: mpsc::UnboundedSender<Name>,
-    memberships: mpsc::UnboundedSender<Name>,
-    assignments: mpsc::UnboundedSender<Name>,
+    managed: HashMap<Kind, mpsc::UnboundedSender<Name>>,
     connections: mpsc::UnboundedSender<Name>,
     /// Which passes are to come.
     pub awaited: Awaited,
@@ -79,55 +103,47 @@ pub struct Wakes {
 
 /// The exits of all queues.
 pub struct Woken {
-    pub users: Queue,
-    pub groups: Queue,
-    pub memberships: Queue,
-    pub assignments: Queue,
+    /// One for each managed kind.
+    pub managed: Vec<(Kind, Queue)>,
+    /// That of connections.
     pub connections: Queue,
 }
 
 /// The exit of one queue.
 pub struct Queue(mpsc::UnboundedReceiver<Name>);
 
-/// Empty queues.
-pub fn channels() -> (Wakes, Woken) {
-    let (users, users_rx) = mpsc::unbounded();
-    let (groups, groups_rx) = mpsc::unbounded();
-    let (memberships, memberships_rx) = mpsc::unbounded();
-    let (assignments, assignments_rx) = mpsc::unbounded();
-    let (connections, connections_rx) = mpsc::unbounded();
-    let woken = Woken {
-        users: Queue(users_rx),
-        groups: Queue(groups_rx),
-        memberships: Queue(memberships_rx),
-        assignments: Queue(assignments_rx),
-        connections: Queue(connections_rx),
-    };
-    (
-        Wakes {
-            users,
-            groups,
-            memberships,
-            assignments,
-            connections,
-            awaited: Awaited::default(),
+/// Empty queues. `awaited_passes` counts the passes that are to come or under way.
+pub fn channels(awaited_passes: Gauge) -> (Wakes, Woken) {
+    let (connections, connections_exit) = mpsc::unbounded();
+    let (mut entrances, mut exits) = (HashMap::new(), Vec::new());
+    for kind in Kind::ALL {
+        let (entrance, exit) = mpsc::unbounded();
+        entrances.insert(*kind, entrance);
+        exits.push((*kind, Queue(exit)));
+    }
+    let wakes = Wakes {
+        managed: entrances,
+        connections,
+        awaited: Awaited {
+            count: awaited_passes,
+            ..Awaited::default()
         },
-        woken,
-    )
+    };
+    let woken = Woken {
+        managed: exits,
+        connections: Queue(connections_exit),
+    };
+    (wakes, woken)
 }
 
 impl Wakes {
     /// Asks for a pass over a resource.
     pub fn resource(&self, key: &ResourceKey) {
-        let queue = match key.kind {
-            Kind::User => &self.users,
-            Kind::Group => &self.groups,
-            Kind::Membership => &self.memberships,
-            Kind::Assignment => &self.assignments,
-        };
         self.awaited.add(key);
         // A closed queue belongs to a process that is ending.
-        let _ = queue.unbounded_send((key.namespace.clone(), key.name.clone()));
+        if let Some(queue) = self.managed.get(&key.kind) {
+            let _ = queue.unbounded_send((key.namespace.clone(), key.name.clone()));
+        }
     }
 
     /// Asks for a pass over each of several resources.
@@ -146,13 +162,7 @@ impl Wakes {
 
     /// Lets nothing more in. Passes under way end; so do the streams.
     pub fn close(&self) {
-        for queue in [
-            &self.users,
-            &self.groups,
-            &self.memberships,
-            &self.assignments,
-            &self.connections,
-        ] {
+        for queue in self.managed.values().chain([&self.connections]) {
             queue.close_channel();
         }
     }

@@ -152,19 +152,20 @@ impl Builder {
         }
     }
 
-    /// Whether a call fits: one that may send mail travels alone.
-    pub fn takes(&self, call: &Call, suspicion: u32) -> bool {
+    /// Whether a call fits: one that may send mail travels alone, and so does one that is to travel `alone`.
+    pub fn takes(&self, call: &Call, suspicion: u32, alone: bool) -> bool {
         let is_empty = self.mutations.is_empty() && self.memberships.is_empty();
         is_empty
             || (call.mails.is_empty()
+                && !alone
                 && !self.alone
                 && suspicion == self.suspicion
                 && self.len_with(call) <= self.limit)
     }
 
     /// Takes a call in.
-    pub fn add(&mut self, resource: ResourceKey, call: Call, singly: bool) {
-        self.alone |= !call.mails.is_empty();
+    pub fn add(&mut self, resource: ResourceKey, call: Call, singly: bool, alone: bool) {
+        self.alone |= alone || !call.mails.is_empty();
         match &call.action {
             Action::Mutate(mutation) => self.mutations.push(Entry {
                 mutation: mutation.clone(),
@@ -302,5 +303,7 @@ pub(super) fn part(call: &Call, keep: &impl Fn(&Id) -> bool) -> Option<Call> {
         cause: call.cause,
         mails,
         writes,
+        destruction: call.destruction,
+        origin: call.origin.clone(),
     })
 }

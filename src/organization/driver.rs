@@ -8,16 +8,19 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::pluvo::{
-    error::Error,
-    limiter::Slot,
-    operation::Access,
-    request::QueryAnswer,
-    response::{EntryError, Response},
+use crate::{
+    plan::ResourceKey,
+    pluvo::{
+        error::Error,
+        limiter::Slot,
+        operation::Access,
+        request::QueryAnswer,
+        response::{EntryError, Response},
+    },
 };
 
 use super::{
-    Shared,
+    Shared, audit,
     batch::Batch,
     state::{Inquiry, Next},
 };
@@ -58,7 +61,8 @@ pub(super) async fn write(shared: Arc<Shared>) {
         let Some(slot) = stoppable(&shared, shared.client.acquire(Access::Write)).await else {
             break;
         };
-        let next = shared.state.lock().next_batch(Instant::now());
+        let awaited = |resource: &ResourceKey| shared.passes.are_to_come_over(resource);
+        let next = shared.state.lock().next_batch(&awaited, Instant::now());
         if let Next::Send(batch) = next {
             under_way.spawn(mutate(shared.clone(), slot, batch));
         } else {
@@ -75,7 +79,7 @@ pub(super) async fn write(shared: Arc<Shared>) {
 
 fn ready(shared: &Shared, now: Instant) -> Next<()> {
     // Asked outside of the lock: whoever answers may be about to submit.
-    let expects_more = (shared.expects_more)();
+    let expects_more = shared.passes.are_to_come();
     shared.state.lock().writes_due(expects_more, now)
 }
 
@@ -180,13 +184,16 @@ async fn mutate(shared: Arc<Shared>, slot: Slot, batch: Batch) {
     if let Err(error) = &result {
         tracing::warn!(organization = %shared.client.endpoint(), operations = operations.len(), %error, "a document of mutations failed");
     }
-    {
+    let lines = {
         let mut state = shared.state.lock();
         if matches!(result, Ok(_) | Err(Error::Document(_))) {
             state.succeeded();
         }
-        state.batch_finished(&batch, result, sent, Instant::now());
-    }
+        let fates = state.batch_finished(&batch, result, sent, Instant::now());
+        let organization = shared.client.endpoint().to_string();
+        audit::lines(&shared.name, &organization, &batch, &fates, &state)
+    };
+    audit::write(&lines);
     shared.wake();
     shared.reading.notify_one();
     shared.writing.notify_one();

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::pluvo::error::Error;
+use crate::{plan::observed::Unavailable, pluvo::error::Error};
+
+use super::sweep::Strategy;
 
 /// The longest time between two attempts while Pluvo cannot be reached.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
@@ -40,6 +42,8 @@ pub struct SweepReport {
     pub count: u64,
     /// Requests of the last one.
     pub requests: u32,
+    /// How the last one read.
+    pub strategy: Strategy,
     /// Users that are known.
     pub users: usize,
 }
@@ -64,9 +68,12 @@ impl Health {
         news
     }
 
-    /// Whether Pluvo can be reached, as far as is known.
+    /// Why Pluvo cannot be asked, as far as is known.
     #[must_use]
-    pub fn is_available(&self) -> bool {
-        self.failure.is_none()
+    pub fn unavailable(&self) -> Option<Unavailable> {
+        self.failure.as_ref().map(|failure| match failure {
+            Error::Credentials(_) | Error::Unauthorized => Unavailable::NoCredentials,
+            _ => Unavailable::Unreachable,
+        })
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long to wait for users that are being created: so long as there is progress, and no longer than a minute.
+/// How long to wait for users that are being created: so long as there is progress, and no longer than five
+/// minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
     begun: Instant,
@@ -15,7 +16,7 @@ pub struct Hold {
 
 impl Hold {
     const WITHOUT_PROGRESS: Duration = Duration::from_secs(15);
-    const AT_MOST: Duration = Duration::from_mins(1);
+    const AT_MOST: Duration = Duration::from_mins(5);
 
     /// The hold after a pass that found `awaited` users missing; `None` where nobody waits.
     #[must_use]

@@ -3,17 +3,21 @@
 //! Nobody waits here for Pluvo. A pass looks at the mirror through a view, submits what it wants, and ends; a change at
 //! what it read, or what became of its calls, wakes it.
 
+mod audit;
 mod batch;
 mod driver;
+pub mod guard;
 pub mod health;
 pub mod hold;
 mod mirror;
 mod outcome;
 mod queue;
+mod reading;
 mod reads;
+mod schedule;
 pub mod settings;
 pub mod state;
-mod sweep;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -32,6 +36,7 @@ use crate::{
     pluvo::{Traffic, client::Client},
 };
 
+use guard::{GuardRecord, GuardReport};
 use health::Health;
 use settings::Settings;
 use state::{Moment, State};
@@ -54,6 +59,8 @@ pub struct Organization {
 
 /// What the tasks and the passes share. The lock is never held over an await.
 struct Shared {
+    /// What the audit log calls it.
+    name: Arc<str>,
     state: Mutex<State>,
     client: Client,
     /// Something was submitted, wanted or changed: the tasks look again.
@@ -61,24 +68,51 @@ struct Shared {
     writing: Notify,
     stopping: tokio::sync::watch::Sender<bool>,
     wakes: UnboundedSender<Wake>,
-    expects_more: ExpectsMore,
+    passes: Box<dyn Passes>,
 }
 
-/// Whether more calls are about to be submitted, so that a document that is not full waits a little longer for them.
-pub type ExpectsMore = Box<dyn Fn() -> bool + Send + Sync>;
+/// What an organization is started with.
+pub struct Start {
+    /// What the audit log calls it.
+    pub name: Arc<str>,
+    /// The way there.
+    pub client: Client,
+    /// How it is read and written.
+    pub settings: Settings,
+    /// Where the guard goes on: see [`Organization::guard_recorded`].
+    pub record: GuardRecord,
+    /// When the first sweep is due.
+    pub first_sweep: Instant,
+}
+
+/// What an organization asks about those who submit calls.
+pub trait Passes: Send + Sync {
+    /// Whether more calls are about to be submitted, so that a document that is not full waits a little longer for
+    /// them.
+    fn are_to_come(&self) -> bool;
+    /// Whether a resource is about to be looked at anew, so that what it wanted may be outdated.
+    fn are_to_come_over(&self, resource: &ResourceKey) -> bool;
+}
+
+/// Whoever submits calls has submitted all of them.
+pub struct NoPasses;
+
+impl Passes for NoPasses {
+    fn are_to_come(&self) -> bool {
+        false
+    }
+
+    fn are_to_come_over(&self, _: &ResourceKey) -> bool {
+        false
+    }
+}
 
 impl Organization {
-    /// Starts to read and write an organization. The first sweep is due at `first_sweep`; `wakes` is told whom to wake;
-    /// `expects_more` says whether calls are about to be submitted that a document had better wait for.
+    /// Starts to read and write an organization. `wakes` is told whom to wake.
     #[must_use]
-    pub fn start(
-        client: Client,
-        settings: Settings,
-        first_sweep: Instant,
-        wakes: UnboundedSender<Wake>,
-        expects_more: ExpectsMore,
-    ) -> Self {
-        let organization = Self::begin(client, settings, first_sweep, wakes, expects_more);
+    pub fn start(start: Start, wakes: UnboundedSender<Wake>, passes: Box<dyn Passes>) -> Self {
+        let state = State::new(start.settings, start.record, start.first_sweep);
+        let organization = Self::begin(start.name, start.client, state, wakes, passes);
         let writing = tokio::spawn(driver::write(organization.shared.clone()));
         organization.tasks.lock().push(writing);
         organization
@@ -92,24 +126,26 @@ impl Organization {
         first_sweep: Instant,
         wakes: UnboundedSender<Wake>,
     ) -> Self {
-        Self::begin(client, settings, first_sweep, wakes, Box::new(|| false))
+        let state = State::new(settings, GuardRecord::default(), first_sweep);
+        Self::begin("".into(), client, state, wakes, Box::new(NoPasses))
     }
 
     fn begin(
+        name: Arc<str>,
         client: Client,
-        settings: Settings,
-        first_sweep: Instant,
+        state: State,
         wakes: UnboundedSender<Wake>,
-        expects_more: ExpectsMore,
+        passes: Box<dyn Passes>,
     ) -> Self {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(settings, first_sweep)),
+            name,
+            state: Mutex::new(state),
             client,
             reading: Notify::new(),
             writing: Notify::new(),
             stopping: tokio::sync::watch::Sender::new(false),
             wakes,
-            expects_more,
+            passes,
         });
         let reading = tokio::spawn(driver::read(shared.clone()));
         Self {
@@ -140,6 +176,12 @@ impl Organization {
         taken
     }
 
+    /// Takes back whatever a resource has asked for and was not sent.
+    pub fn withdraw(&self, resource: &ResourceKey) {
+        let mut state = self.shared.state.lock();
+        state.queue.submit(resource, Vec::new(), Instant::now());
+    }
+
     /// A resource is gone.
     pub fn forget(&self, resource: &ResourceKey) {
         self.shared.state.lock().forget(resource);
@@ -168,10 +210,41 @@ impl Organization {
         health
     }
 
-    /// Whether nothing waits to be written or is being written.
+    /// What the guard wants to have recorded and told. Nothing that it let through leaves before
+    /// [`Self::guard_recorded`] was told so.
     #[must_use]
-    pub fn is_queue_empty(&self) -> bool {
-        self.shared.state.lock().queue.is_empty()
+    pub fn guard(&self) -> GuardReport {
+        self.shared.state.lock().queue.guard.report(Instant::now())
+    }
+
+    /// What the guard would say if all of these calls were wanted at once.
+    pub fn foresee<'a>(&self, calls: impl Iterator<Item = (&'a ResourceKey, &'a [Call])>) -> GuardReport {
+        self.shared.state.lock().queue.guard.foresee(calls)
+    }
+
+    /// The resources whose destructive calls leave as soon as the guard's record is written.
+    #[must_use]
+    pub fn about_to_leave(&self) -> BTreeSet<ResourceKey> {
+        self.shared.state.lock().queue.guard.about_to_leave()
+    }
+
+    /// The guard's record was written in this revision, where a restart finds it.
+    pub fn guard_recorded(&self, revision: u64) {
+        self.shared.state.lock().queue.guard_recorded(revision, Instant::now());
+        self.shared.writing.notify_one();
+    }
+
+    /// Releases the set that the guard holds, if it is exactly the one with this digest. Returns whether it was.
+    pub fn approve(&self, digest: &str) -> bool {
+        let approved = self.shared.state.lock().queue.guard.approve(digest, Instant::now());
+        self.shared.writing.notify_one();
+        approved
+    }
+
+    /// Whether nothing is being written, and nothing can be before somebody approves it.
+    #[must_use]
+    pub fn is_queue_at_rest(&self) -> bool {
+        self.shared.state.lock().queue.is_at_rest()
     }
 
     /// Whether nothing is queued, under way or wanted.

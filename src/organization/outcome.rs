@@ -18,6 +18,7 @@ use crate::{
 };
 
 use super::{
+    audit::Fate,
     batch::{Batch, Entry},
     state::State,
 };
@@ -28,45 +29,65 @@ impl State {
     /// If the answer carries any error, no entry of the document counts as applied: a server may roll the request back
     /// while `data` looks fine. Entries that an error names are refused; what the others did is read, and the passes
     /// that this wakes ask again for what is not there.
-    pub fn batch_finished(&mut self, batch: &Batch, result: Result<Response, Error>, sent: Instant, now: Instant) {
+    /// Returns what became of each entry.
+    pub fn batch_finished(
+        &mut self,
+        batch: &Batch,
+        result: Result<Response, Error>,
+        sent: Instant,
+        now: Instant,
+    ) -> Vec<Fate> {
         let mut suspicious = false;
+        let mut fates = vec![Fate::NotExecuted; batch.entries.len()];
+        let mut failed = batch.resources();
         match result {
             Ok(response) if response.errors.is_empty() => {
+                failed.clear();
                 for (index, entry) in batch.entries.iter().enumerate() {
                     let answer = response.answer(index).cloned().unwrap_or_default();
-                    self.entry_answered(entry, entry.mutation.decode(answer), sent, now);
+                    let fate = self.entry_answered(entry, entry.mutation.decode(answer), sent, now);
+                    if fate != Fate::Acknowledged {
+                        failed.extend(entry.parts.iter().map(|(resource, _)| resource.clone()));
+                    }
+                    fates[index] = fate;
                 }
             }
-            Ok(response) => suspicious = self.batch_failed(batch, &response, now),
+            Ok(response) => (suspicious, fates) = self.batch_failed(batch, &response, now),
             Err(Error::Document(errors)) => suspicious = self.batch_rejected(batch, &errors, now),
             Err(error) => {
                 if error.outcome_unknown() {
                     batch.entries.iter().for_each(|entry| self.entry_lost(entry, now));
+                    fates.fill(Fate::Unknown);
                 }
                 self.failed(error, now);
             }
         }
-        self.queue.finish(batch, suspicious, now);
+        self.queue.finish(batch, suspicious, &failed, now);
         for resource in batch.resources() {
             self.wake(resource);
         }
         self.note_woken();
+        fates
     }
 
-    /// The document carried errors. Returns whether nobody was named, so that it must be halved.
-    fn batch_failed(&mut self, batch: &Batch, response: &Response, now: Instant) -> bool {
+    /// The document carried errors. Returns whether nobody was named, so that it must be halved, and what became of
+    /// each entry.
+    fn batch_failed(&mut self, batch: &Batch, response: &Response, now: Instant) -> (bool, Vec<Fate>) {
+        let mut fates = Vec::new();
         let named: HashSet<usize> = response.errors.iter().filter_map(GraphqlError::entry).collect();
         for (index, entry) in batch.entries.iter().enumerate() {
+            let refused = named.contains(&index) || (named.is_empty() && batch.entries.len() == 1);
+            fates.push(if refused { Fate::Refused } else { Fate::Unknown });
             if named.contains(&index) {
                 let errors: Vec<_> = response.errors_of(index).cloned().collect();
                 self.entry_refused(entry, &refusal(errors), now);
-            } else if named.is_empty() && batch.entries.len() == 1 {
+            } else if refused {
                 self.entry_refused(entry, &refusal(response.errors.clone()), now);
             } else {
                 self.entry_lost(entry, now);
             }
         }
-        named.is_empty()
+        (named.is_empty(), fates)
     }
 
     /// The document was rejected before anything was executed.
@@ -77,9 +98,17 @@ impl State {
         batch.entries.len() > 1
     }
 
-    fn entry_answered<E>(&mut self, entry: &Entry, answer: Result<MutationAnswer, E>, sent: Instant, now: Instant) {
+    /// Returns what became of the entry.
+    fn entry_answered<E>(
+        &mut self,
+        entry: &Entry,
+        answer: Result<MutationAnswer, E>,
+        sent: Instant,
+        now: Instant,
+    ) -> Fate {
         let Ok(answer) = answer else {
-            return self.entry_lost(entry, now);
+            self.entry_lost(entry, now);
+            return Fate::Unknown;
         };
         match answer {
             MutationAnswer::User(user) => self.mirror.answer_user(*user, sent, now),
@@ -91,11 +120,16 @@ impl State {
                 }
             }
             MutationAnswer::Deleted(false) => {
-                return self.entry_refused(entry, "Pluvo answered that it did not delete it", now);
+                self.entry_refused(entry, "Pluvo answered that it did not delete it", now);
+                return Fate::Refused;
             }
-            MutationAnswer::Membership(result) => return self.membership_answered(entry, &result, now),
+            MutationAnswer::Membership(result) => {
+                self.membership_answered(entry, &result, now);
+                return Fate::Acknowledged;
+            }
         }
         self.note(entry, |_| true, &Outcome::Acknowledged);
+        Fate::Acknowledged
     }
 
     /// Whether the answer holds all values of the object or those just sent is not documented; where it lacks one that
@@ -174,6 +208,9 @@ impl State {
     }
 
     fn note_outcome(&mut self, resource: &ResourceKey, fingerprint: Arc<str>, outcome: Outcome) {
+        if matches!(outcome, Outcome::Refused(_)) {
+            self.queue.note_refused(resource, fingerprint.clone());
+        }
         self.outcomes
             .entry(resource.clone())
             .or_default()

@@ -2,14 +2,19 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::plan::{Action, Call, ResourceKey};
 
-use super::batch::{Batch, Builder, Lock, lock_of};
+use super::{
+    batch::{Batch, Builder, Lock, lock_of},
+    guard::{Guard, Judgement},
+};
 
 /// Calls that wait to be sent, and which of them are under way.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub struct Queue {
     lists: HashMap<ResourceKey, List>,
     ready: BTreeSet<(Instant, ResourceKey)>,
     busy: HashSet<Lock>,
+    /// Holds what would destroy too much, or tell too many.
+    pub guard: Guard,
     /// How long the first of a document waits for others.
     linger: Duration,
     /// Operations in one document, at most.
@@ -32,24 +39,38 @@ struct List {
     /// How often a document with a call of this list failed without anybody being named: such documents halve.
     suspicion: u32,
     /// Whether a membership call of many users was refused: then each user is asked for alone, so that the one whom
-    /// Pluvo refuses is named.
+    /// Pluvo refuses is named, until all that was wanted is done.
     singly: bool,
+    /// Fingerprints of writes that Pluvo has refused: they travel alone, and fail nobody else.
+    refused: HashSet<Arc<str>>,
 }
 
 impl List {
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
+
+    /// Whether nothing is to be remembered.
+    fn is_blank(&self) -> bool {
+        self.is_idle() && self.suspicion == 0 && !self.singly && self.refused.is_empty()
+    }
+
+    fn was_refused(&self, call: &Call) -> bool {
+        call.writes
+            .iter()
+            .any(|write| self.refused.contains(&write.fingerprint))
+    }
 }
 
 impl Queue {
     /// An empty queue.
     #[must_use]
-    pub fn new(linger: Duration, limit: usize) -> Self {
+    pub fn new(linger: Duration, limit: usize, guard: Guard) -> Self {
         Self {
             lists: HashMap::new(),
             ready: BTreeSet::new(),
             busy: HashSet::new(),
+            guard,
             linger,
             limit,
         }
@@ -60,17 +81,41 @@ impl Queue {
         let list = self.lists.entry(resource.clone()).or_default();
         let in_flight = &list.in_flight;
         list.waiting = calls.into_iter().filter_map(|call| without(call, in_flight)).collect();
-        let is_idle = list.is_idle();
+        self.guard.replace(resource, list.waiting.iter(), in_flight.iter(), now);
         self.settle(resource, now);
-        if is_idle {
-            self.lists.remove(resource);
-        }
     }
 
     /// Whether nothing waits and nothing is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lists.values().all(List::is_idle)
+    }
+
+    /// Whether nothing is under way, and nothing can leave before somebody approves it.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let rests = |(resource, list): (&ResourceKey, &List)| {
+            list.in_flight.is_empty() && list.waiting.front().is_none_or(|head| self.guard.holds(resource, head))
+        };
+        self.lists.iter().all(rests)
+    }
+
+    /// Whether something is under way or about to leave: not what waits for the guard.
+    #[must_use]
+    pub fn is_stirring(&self) -> bool {
+        !self.ready.is_empty() || !self.busy.is_empty()
+    }
+
+    /// Judges what has settled. Returns what that changed.
+    pub fn judge(&mut self, now: Instant, wall: Timestamp) -> Judgement {
+        self.guard.judge(now, wall)
+    }
+
+    /// The guard's record was written in this revision: what it let through may leave.
+    pub fn guard_recorded(&mut self, revision: u64, now: Instant) {
+        for resource in self.guard.recorded(revision) {
+            self.settle(&resource, now);
+        }
     }
 
     /// The resources with calls that wait or are under way.
@@ -86,6 +131,15 @@ impl Queue {
         for resource in resources {
             self.lists.entry(resource).or_default().singly = true;
         }
+    }
+
+    /// Pluvo has refused a write of a resource: if it is asked for again, it travels alone.
+    pub fn note_refused(&mut self, resource: &ResourceKey, fingerprint: Arc<str>) {
+        self.lists
+            .entry(resource.clone())
+            .or_default()
+            .refused
+            .insert(fingerprint);
     }
 
     /// Refs to whom a call of this resource that has not left would send mail.
@@ -112,19 +166,24 @@ impl Queue {
         Some(if self.is_full() { now } else { *oldest + self.linger })
     }
 
-    /// Composes the next document from the heads of all lists, the longest waiting first.
-    pub fn compose(&mut self) -> Option<Batch> {
+    /// Composes the next document from the heads of all lists, the longest waiting first. Of resources that are
+    /// `awaited`, because a pass will look at them anew, nothing leaves that the guard judges.
+    pub fn compose(&mut self, awaited: &dyn Fn(&ResourceKey) -> bool) -> Option<Batch> {
         let mut builder: Option<Builder> = None;
         for (_, resource) in &self.ready {
             let Some(list) = self.lists.get(resource) else { continue };
             let Some(head) = list.waiting.front() else { continue };
-            if self.busy.contains(&lock_of(head)) {
+            if self.busy.contains(&lock_of(head)) || (self.guard.is_guarded(head) && awaited(resource)) {
                 continue;
             }
+            let Some(head) = self.guard.admit(resource, head) else {
+                continue;
+            };
             let builder =
                 builder.get_or_insert_with(|| Builder::new(self.limit >> list.suspicion.min(6), list.suspicion));
-            if builder.takes(head, list.suspicion) {
-                builder.add(resource.clone(), head.clone(), list.singly);
+            let alone = list.was_refused(&head);
+            if builder.takes(&head, list.suspicion, alone) {
+                builder.add(resource.clone(), head, list.singly, alone);
             }
             if builder.is_full() {
                 break;
@@ -138,15 +197,26 @@ impl Queue {
         Some(batch)
     }
 
-    /// A document has come back, whatever became of it. `suspicious`: it failed without anybody being named.
-    pub fn finish(&mut self, batch: &Batch, suspicious: bool, now: Instant) {
+    /// A document has come back, whatever became of it. `suspicious`: it failed without anybody being named. `failed`:
+    /// resources whose call was not acknowledged; what was to follow it is taken back, and they decide anew.
+    pub fn finish(&mut self, batch: &Batch, suspicious: bool, failed: &BTreeSet<ResourceKey>, now: Instant) {
         for lock in batch.locks() {
             self.busy.remove(&lock);
         }
         for resource in batch.resources() {
             if let Some(list) = self.lists.get_mut(&resource) {
                 list.in_flight.clear();
+                if failed.contains(&resource) {
+                    list.waiting.clear();
+                } else if list.waiting.is_empty() {
+                    list.singly = false;
+                }
                 list.suspicion = if suspicious { list.suspicion + 1 } else { 0 };
+                // What failed was counted, and is not counted again if it is asked for once more.
+                if !failed.contains(&resource) {
+                    self.guard
+                        .replace(&resource, list.waiting.iter(), std::iter::empty(), now);
+                }
             }
             self.settle(&resource, now);
         }
@@ -155,6 +225,11 @@ impl Queue {
     /// A resource is gone: nothing of it leaves any more.
     pub fn forget(&mut self, resource: &ResourceKey) {
         self.submit(resource, Vec::new(), Instant::now());
+        if let Some(list) = self.lists.get_mut(resource) {
+            list.refused.clear();
+            (list.singly, list.suspicion) = (false, 0);
+            self.settle(resource, Instant::now());
+        }
     }
 
     fn depart(&mut self, resource: &ResourceKey, call: &Call) {
@@ -177,7 +252,8 @@ impl Queue {
         let Some(list) = self.lists.get_mut(resource) else {
             return;
         };
-        let may_leave = list.in_flight.is_empty() && !list.waiting.is_empty();
+        let admitted = |head| self.guard.admit(resource, head).is_some();
+        let may_leave = list.in_flight.is_empty() && list.waiting.front().is_some_and(admitted);
         match (list.since, may_leave) {
             (None, true) => {
                 list.since = Some(now);
@@ -189,7 +265,7 @@ impl Queue {
             }
             (Some(_), true) | (None, false) => {}
         }
-        if list.is_idle() && list.suspicion == 0 && !list.singly {
+        if list.is_blank() {
             self.lists.remove(resource);
         }
     }

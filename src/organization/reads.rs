@@ -12,9 +12,6 @@ use crate::{
     },
 };
 
-/// Questions in one request, at most.
-const QUESTIONS: usize = 50;
-
 /// Questions that wait, and those under way.
 #[derive(Debug, Default)]
 pub struct Reads {
@@ -31,6 +28,17 @@ pub enum Question {
     Object(Key),
     /// How many belong to a group.
     Size(Id, GroupRole),
+}
+
+impl Question {
+    /// The key of the object.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Object(key) => Some(key),
+            Self::Size(..) => None,
+        }
+    }
 }
 
 impl Reads {
@@ -70,10 +78,10 @@ impl Reads {
         }
     }
 
-    /// When the next request is to leave; `linger` lets questions collect.
+    /// When the next request is to leave; `linger` lets questions collect, at most `limit`.
     #[must_use]
-    pub fn due(&self, now: Instant, linger: std::time::Duration) -> Option<Instant> {
-        let objects = if self.wanted.len() >= QUESTIONS {
+    pub fn due(&self, now: Instant, linger: std::time::Duration, limit: usize) -> Option<Instant> {
+        let objects = if self.wanted.len() >= limit {
             Some(now)
         } else {
             self.wanted.values().min().map(|since| *since + linger)
@@ -82,16 +90,16 @@ impl Reads {
         objects.into_iter().chain(sizes).min()
     }
 
-    /// The next questions.
-    pub fn compose(&mut self, now: Instant) -> Vec<(Question, Query)> {
+    /// The next questions, at most `limit`.
+    pub fn compose(&mut self, now: Instant, limit: usize) -> Vec<(Question, Query)> {
         let mut questions = Vec::new();
         let due = self.sizes.iter_mut().filter(|(_, (at, _))| *at <= now);
-        for ((group, role), (at, asked)) in due.take(QUESTIONS) {
+        for ((group, role), (at, asked)) in due.take(limit) {
             *asked += 1;
             *at = now + std::time::Duration::from_secs(1 << (*asked).min(6));
             questions.push((Question::Size(group.clone(), *role), Query::GroupSize(group.clone())));
         }
-        let keys: Vec<_> = self.wanted.keys().take(QUESTIONS - questions.len()).cloned().collect();
+        let keys: Vec<_> = self.wanted.keys().take(limit - questions.len()).cloned().collect();
         for key in keys {
             self.wanted.remove(&key);
             if let Some(query) = query(&key) {
@@ -104,10 +112,8 @@ impl Reads {
 
     /// Questions have come back, answered or not.
     pub fn finish<'a>(&mut self, questions: impl Iterator<Item = &'a Question>) {
-        for question in questions {
-            if let Question::Object(key) = question {
-                self.under_way.remove(key);
-            }
+        for key in questions.filter_map(Question::key) {
+            self.under_way.remove(key);
         }
     }
 }
@@ -122,6 +128,6 @@ fn query(key: &Key) -> Option<Query> {
         Key::TrainingId(id) => Query::Training(Selector::Id(id.clone())),
         Key::TrainingRef(reference) => Query::Training(Selector::Ref(reference.clone())),
         Key::CustomFields(of) => Query::CustomFields(*of),
-        Key::Members(..) | Key::Participants(_) | Key::Availability => return None,
+        Key::GroupsOf(_) | Key::Members(..) | Key::Participants(_) | Key::Availability => return None,
     })
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::pluvo::limiter::Limits;
 
+use super::guard::GuardSettings;
+
 /// How an organization is read and written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -17,6 +19,8 @@ pub struct Settings {
     pub linger: Duration,
     /// Requests per second, burst, and how many may be under way.
     pub limits: Limits,
+    /// How much may be destroyed.
+    pub guard: GuardSettings,
 }
 
 impl Default for Settings {
@@ -27,6 +31,7 @@ impl Default for Settings {
             operations_per_request: 50,
             linger: Duration::from_millis(500),
             limits: Limits::default(),
+            guard: GuardSettings::default(),
         }
     }
 }

@@ -7,12 +7,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    plan::{
-        Call, ResourceKey,
-        observed::{Key, Place},
-    },
+    plan::{Call, ResourceKey, observed::Key},
     pluvo::{
-        model::{Id, Page, User},
         request::{Query, QueryAnswer},
         response::EntryError,
     },
@@ -20,17 +16,16 @@ use crate::{
 
 use super::{
     batch::Batch,
+    guard::{Guard, GuardRecord},
     health::Health,
     mirror::Mirror,
     queue::Queue,
     reads::{Question, Reads},
+    schedule::Schedule,
     settings::Settings,
-    sweep::{ListKey, ListRead, Part, Sweep},
+    sweep::Strategy,
     view::{Outcomes, ReadKeys, Readers, View},
 };
-
-/// Sweeps that follow at once on one that was not complete.
-const RETRIES: u32 = 1;
 
 /// One organization as it is known, with everything that is wanted of it.
 #[derive(Debug)]
@@ -42,23 +37,12 @@ pub struct State {
     pub(super) outcomes: HashMap<ResourceKey, Outcomes>,
     moments: HashMap<ResourceKey, Moment>,
     pub(super) reads: Reads,
-    sweep: Option<Sweep>,
-    sweep_at: Instant,
-    retries: u32,
-    wanted_trainings: BTreeSet<Id>,
-    /// When to look again at trainings whose acknowledged memberships are not visible yet.
-    trainings_at: Option<(Instant, u32)>,
+    pub(super) schedule: Schedule,
     pub(super) retry_at: Option<Instant>,
     /// Whether, how and how well the organization is known.
     pub health: Health,
-    woken: BTreeSet<ResourceKey>,
-    connection_woken: bool,
-    /// Resources that asked for a sweep: its end wakes them.
-    sweep_waiters: BTreeSet<ResourceKey>,
-    /// A sweep was asked for while one was under way.
-    sweep_requested: bool,
-    /// A sweep has begun, and the credentials were not read since.
-    reread_credentials: bool,
+    pub(super) woken: BTreeSet<ResourceKey>,
+    pub(super) connection_woken: bool,
 }
 
 /// A point in the history of what one resource has read: it moves on whenever the resource is woken.
@@ -79,8 +63,8 @@ pub enum Next<T> {
 /// A document of questions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inquiry {
-    /// Pages of a sweep.
-    Pages(Vec<(Part, Query)>),
+    /// Pages of a sweep, each with the index of its list.
+    Pages(Vec<(usize, Query)>),
     /// Point reads.
     Points(Vec<(Question, Query)>),
 }
@@ -103,29 +87,24 @@ impl Inquiry {
 pub type Answers = Vec<Result<QueryAnswer, EntryError>>;
 
 impl State {
-    /// Nothing is known and nothing is wanted. The first sweep is due at `first_sweep`.
+    /// Nothing is known and nothing is wanted. The first sweep is due at `first_sweep`; the guard goes on where `record`
+    /// ends.
     #[must_use]
-    pub fn new(settings: Settings, first_sweep: Instant) -> Self {
+    pub fn new(settings: Settings, record: GuardRecord, first_sweep: Instant) -> Self {
+        let guard = Guard::new(settings.guard.clone(), record);
         Self {
             mirror: Mirror::new(settings.visibility_timeout),
-            queue: Queue::new(settings.linger, settings.operations_per_request),
+            queue: Queue::new(settings.linger, settings.operations_per_request, guard),
             settings,
             readers: Readers::default(),
             outcomes: HashMap::new(),
             moments: HashMap::new(),
             reads: Reads::default(),
-            sweep: None,
-            sweep_at: first_sweep,
-            retries: 0,
-            wanted_trainings: BTreeSet::new(),
-            trainings_at: None,
+            schedule: Schedule::new(first_sweep),
             retry_at: None,
             health: Health::default(),
             woken: BTreeSet::new(),
             connection_woken: false,
-            sweep_waiters: BTreeSet::new(),
-            sweep_requested: false,
-            reread_credentials: false,
         }
     }
 
@@ -136,7 +115,9 @@ impl State {
             mirror: &self.mirror,
             outcomes: self.outcomes.get(resource),
             unsent_mails: self.queue.unsent_mails(resource),
-            available: self.health.is_available(),
+            guard: &self.queue.guard,
+            resource: resource.clone(),
+            unavailable: self.health.unavailable(),
             now,
             moment: self.moment(resource),
             read: ReadKeys::default().into(),
@@ -186,24 +167,26 @@ impl State {
     /// Makes a sweep due now, for a resource or for the connection itself. Returns how many sweeps must have ended for
     /// it to be over: one that is under way began too early.
     pub fn request_sweep(&mut self, resource: Option<&ResourceKey>, now: Instant) -> u64 {
-        self.sweep_at = self.sweep_at.min(now);
-        self.sweep_waiters.extend(resource.cloned());
-        let under_way = self.sweep.as_ref().is_some_and(|sweep| sweep.full);
-        self.sweep_requested |= under_way;
-        self.health.sweep.count + 1 + u64::from(under_way)
+        if let Some(resource) = resource {
+            // Whoever asks for a resource asks for what was refused as well.
+            self.outcomes.remove(resource);
+        }
+        let too_early = self.schedule.request(resource, now);
+        self.health.sweep.count + 1 + u64::from(too_early)
     }
 
     /// Whether a sweep has begun since this was last asked.
     pub fn take_reread_credentials(&mut self) -> bool {
-        std::mem::take(&mut self.reread_credentials)
+        std::mem::take(&mut self.schedule.reread_credentials)
     }
 
     /// Takes over changed settings.
     pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
         self.mirror.set_visibility_timeout(settings.visibility_timeout);
         self.queue.limit = settings.operations_per_request;
+        self.queue.guard.reconfigure(settings.guard.clone(), now);
         if settings.interval < self.settings.interval {
-            self.sweep_at = self.sweep_at.min(now + settings.interval);
+            self.schedule.sweep_by(now + settings.interval);
         }
         self.settings = settings;
     }
@@ -240,293 +223,41 @@ impl State {
     pub(super) fn read_again(&mut self, key: Key, now: Instant) {
         match key {
             Key::Participants(training) => {
-                self.wanted_trainings.insert(training);
+                self.schedule.trainings.insert(training);
             }
             key => self.reads.want_anew(key, now),
         }
     }
 
-    fn want(&mut self, key: Key, for_a_pass: bool, now: Instant) {
+    pub(super) fn want(&mut self, key: Key, for_a_pass: bool, now: Instant) {
         match key {
             Key::Participants(training) => {
-                self.wanted_trainings.insert(training);
+                self.schedule.trainings.insert(training);
+            }
+            // Who is in a group is told by the lists alone.
+            Key::Members(..) if self.health.sweep.strategy == Strategy::PointReads => {
+                self.schedule.sweep_by(now);
             }
             // Lists answer these; before the first sweep a direct read is asked for only where a sweep is not near.
-            Key::UserId(_)
-            | Key::UserRef(_)
-            | Key::UserEmail(_)
-            | Key::GroupId(_)
-            | Key::GroupRef(_)
-            | Key::CustomFields(_)
-                if self.health.sweep.count == 0 && (!for_a_pass || self.sweep.is_some() || self.sweep_at <= now) => {}
+            Key::UserId(_) | Key::UserRef(_) | Key::UserEmail(_) | Key::GroupId(_) | Key::GroupRef(_)
+                if self.health.sweep.count == 0
+                    && (!for_a_pass || self.schedule.sweep.is_some() || self.schedule.due <= now) => {}
             key if !self.mirror.is_negative(&key) => self.reads.want(key, now),
             _ => {}
         }
     }
 }
 
-/// Reading.
+/// Writing.
 impl State {
-    /// The next questions. Nothing leaves while Pluvo is given time to recover.
-    pub fn next_inquiry(&mut self, now: Instant) -> Next<Inquiry> {
-        if let Some(retry_at) = self.retry_at.filter(|at| *at > now) {
-            return Next::At(retry_at);
-        }
-        let expiry = self.mirror.expire_acknowledgements(now);
-        self.note_woken();
-        self.watch_visibility(now);
-        self.start_sweep(now);
-        if let Some(sweep) = &mut self.sweep {
-            let pages = sweep.next(self.settings.operations_per_request);
-            if !pages.is_empty() {
-                return Next::Send(Inquiry::Pages(pages));
-            }
-        }
-        let reads = self.reads.due(now, self.settings.linger / 4);
-        if reads.is_some_and(|due| due <= now) {
-            let questions = self.reads.compose(now);
-            if !questions.is_empty() {
-                return Next::Send(Inquiry::Points(questions));
-            }
-        }
-        let sweep = self.sweep.is_none().then_some(self.sweep_at.max(self.held_sweep(now)));
-        let trainings = self.trainings_at.map(|(at, _)| at);
-        reads
-            .into_iter()
-            .chain(sweep)
-            .chain(expiry)
-            .chain(trainings)
-            .min()
-            .map_or(Next::Nothing, |at| {
-                Next::At(at.max(now + std::time::Duration::from_millis(1)))
-            })
-    }
-
-    /// A sweep that is due waits while writes are queued, one interval at most.
-    fn held_sweep(&self, now: Instant) -> Instant {
-        let is_first = self.health.sweep.count == 0;
-        if is_first || self.queue.is_empty() {
-            now
-        } else {
-            self.sweep_at + self.settings.interval
-        }
-    }
-
-    fn start_sweep(&mut self, now: Instant) {
-        if self.sweep.is_some() {
-            return;
-        }
-        if self.sweep_at.max(self.held_sweep(now)) <= now {
-            let trainings = self.readers.trainings().cloned().collect::<Vec<_>>();
-            self.wanted_trainings.clear();
-            self.sweep = Some(Sweep::full(now, trainings));
-            self.health.sweep.started_at = Some(Timestamp::now());
-            self.reread_credentials = true;
-            self.connection_woken |= self.health.sweep.count == 0;
-        } else if !self.wanted_trainings.is_empty() {
-            self.sweep = Some(Sweep::of_trainings(now, std::mem::take(&mut self.wanted_trainings)));
-        }
-    }
-
-    /// While acknowledged memberships are not visible, groups are asked for their size and trainings read again.
-    fn watch_visibility(&mut self, now: Instant) {
-        let places = self.mirror.waiting_places();
-        self.reads.watch_sizes(&places, now);
-        let trainings: Vec<_> = places
-            .into_iter()
-            .filter_map(|place| {
-                if let Place::Training(training) = place {
-                    Some(training)
-                } else {
-                    None
-                }
-            })
-            .collect();
-        match (trainings.is_empty(), self.trainings_at) {
-            (true, _) => self.trainings_at = None,
-            (false, Some((at, _))) if at > now => {}
-            (false, previous) => {
-                let asked = previous.map_or(0, |(_, asked)| asked + 1);
-                self.trainings_at = Some((now + std::time::Duration::from_secs(1 << asked.min(6)), asked));
-                self.wanted_trainings.extend(trainings);
-            }
-        }
-    }
-
-    /// Questions came back without an answer.
-    pub fn inquiry_failed(&mut self, inquiry: &Inquiry) {
-        match inquiry {
-            Inquiry::Pages(_) => {
-                if let Some(sweep) = &mut self.sweep {
-                    sweep.unanswered();
-                }
-            }
-            Inquiry::Points(questions) => {
-                self.reads.finish(questions.iter().map(|(question, _)| question));
-                for (question, _) in questions {
-                    if let Question::Object(key) = question {
-                        self.reads.want(key.clone(), self.retry_at.unwrap_or_else(Instant::now));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Questions were answered. `sent`: when they were asked.
-    pub fn inquiry_answered(&mut self, inquiry: Inquiry, answers: Answers, sent: Instant, now: Instant) {
-        match inquiry {
-            Inquiry::Pages(parts) => {
-                for ((part, _), answer) in parts.into_iter().zip(answers) {
-                    self.page(part, answer, sent);
-                }
-                if let Some(sweep) = &mut self.sweep {
-                    sweep.answered();
-                }
-                self.finish_sweep(now);
-            }
-            Inquiry::Points(questions) => {
-                self.reads.finish(questions.iter().map(|(question, _)| question));
-                for ((question, _), answer) in questions.into_iter().zip(answers) {
-                    self.point(question, answer, sent, now);
-                }
-            }
-        }
-        self.note_woken();
-    }
-
-    fn page(&mut self, part: Part, answer: Result<QueryAnswer, EntryError>, sent: Instant) {
-        match (part, answer) {
-            (Part::Catalogue(of), Ok(QueryAnswer::CustomFields(fields))) => self.mirror.merge_custom_fields(of, fields),
-            (Part::Catalogue(_), _) => {}
-            (Part::List(index), Ok(QueryAnswer::Users(page))) => {
-                self.note_page(index, &page, |user: &User| &user.id);
-                page.rows
-                    .into_iter()
-                    .for_each(|user| self.mirror.merge_user(user, sent));
-            }
-            (Part::List(index), Ok(QueryAnswer::Groups(page))) => {
-                self.note_page(index, &page, |group| &group.id);
-                page.rows
-                    .into_iter()
-                    .for_each(|group| self.mirror.merge_group(group, sent));
-            }
-            (Part::List(index), Ok(QueryAnswer::Ids(page))) => self.note_page(index, &page, |id| id),
-            (Part::List(index), _) => {
-                if let Some(sweep) = &mut self.sweep {
-                    sweep.fail(index);
-                }
-            }
-        }
-    }
-
-    fn note_page<T>(&mut self, index: usize, page: &Page<T>, id: impl Fn(&T) -> &Id) {
-        if let Some(sweep) = &mut self.sweep {
-            sweep.page(index, page, id);
-        }
-    }
-
-    fn point(&mut self, question: Question, answer: Result<QueryAnswer, EntryError>, sent: Instant, now: Instant) {
-        match (question, answer) {
-            (Question::Object(_), Ok(QueryAnswer::User(Some(user)))) => self.mirror.merge_user(*user, sent),
-            (Question::Object(_), Ok(QueryAnswer::Group(Some(group)))) => self.mirror.merge_group(*group, sent),
-            (Question::Object(_), Ok(QueryAnswer::Training(Some(training)))) => {
-                self.mirror.merge_training(training, sent);
-            }
-            (Question::Object(Key::CustomFields(of)), Ok(QueryAnswer::CustomFields(fields))) => {
-                self.mirror.merge_custom_fields(of, fields);
-            }
-            (
-                Question::Object(key),
-                Ok(QueryAnswer::User(None) | QueryAnswer::Group(None) | QueryAnswer::Training(None)),
-            ) => {
-                self.mirror.merge_absence(&key, sent);
-            }
-            (Question::Size(group, role), Ok(QueryAnswer::GroupSize(Some(size)))) => {
-                let shown = match role {
-                    crate::pluvo::request::GroupRole::Participant => size.users,
-                    crate::pluvo::request::GroupRole::Manager => size.managers,
-                };
-                let expected = u64::try_from(self.mirror.expected_size(&group, role)).ok();
-                // A server that does not tell is asked for the members at once.
-                if shown.is_none() || shown == expected {
-                    for user in self.mirror.waiting_users(&Place::Group(group, role)) {
-                        self.reads.want(Key::UserId(user), now);
-                    }
-                }
-            }
-            (question, answer) => tracing::debug!(?question, error = ?answer.err(), "a read was not answered"),
-        }
-    }
-
-    fn finish_sweep(&mut self, now: Instant) {
-        let Some(sweep) = self.sweep.take_if(|sweep| sweep.is_over()) else {
-            return;
-        };
-        for list in &sweep.lists {
-            if let ListKey::Participants(training) = &list.key
-                && list.finished()
-            {
-                self.mirror
-                    .participants_listed(training, list.seen().clone(), sweep.started, list.complete());
-            }
-        }
-        if sweep.full {
-            self.finish_full_sweep(&sweep, now);
-        }
-    }
-
-    fn finish_full_sweep(&mut self, sweep: &Sweep, now: Instant) {
-        let mut doubted = Vec::new();
-        if sweep.users(ListRead::finished) {
-            doubted.extend(self.mirror.users_listed(sweep.started, sweep.users(ListRead::complete)));
-        }
-        let groups = sweep.list(&ListKey::Groups);
-        if groups.is_some_and(ListRead::finished) {
-            doubted.extend(
-                self.mirror
-                    .groups_listed(sweep.started, groups.is_some_and(ListRead::complete)),
-            );
-        }
-        self.health.sweep.count += 1;
-        self.health.sweep.requests = sweep.requests;
-        self.health.sweep.users = self.mirror.user_count();
-        let complete = sweep.users(ListRead::complete) && groups.is_some_and(ListRead::complete);
-        if complete {
-            self.health.sweep.completed_at = Some(Timestamp::now());
-        }
-        let again =
-            !complete && self.retries < RETRIES && self.mirror.users_read() != super::mirror::ListState::Complete;
-        self.retries = if again { self.retries + 1 } else { 0 };
-        let pause = if again {
-            std::time::Duration::from_secs(1).min(self.settings.interval)
-        } else {
-            jittered(self.settings.interval)
-        };
-        self.sweep_at = sweep
-            .started
-            .max(now.checked_sub(self.settings.interval).unwrap_or(now))
-            + pause;
-        if std::mem::take(&mut self.sweep_requested) {
-            self.sweep_at = now;
-        } else {
-            self.woken.append(&mut self.sweep_waiters);
-        }
-        self.health.next_sweep = Timestamp::now()
-            .checked_add(self.sweep_at.saturating_duration_since(now))
-            .ok();
-        self.woken.extend(self.readers.uncertain().cloned());
-        self.connection_woken = true;
-        for key in doubted {
-            self.want(key, true, now);
-        }
-    }
-
     /// Whether a document is to be sent. One that is not full leaves when its first call has lingered; while more calls
     /// are about to be submitted, it waits for them, ten times as long at most.
     #[must_use]
-    pub fn writes_due(&self, expects_more: bool, now: Instant) -> Next<()> {
+    pub fn writes_due(&mut self, expects_more: bool, now: Instant) -> Next<()> {
+        self.judge(now);
+        let judged = self.queue.guard.due().map_or(Next::Nothing, Next::At);
         let Some(due) = self.queue.due(now) else {
-            return Next::Nothing;
+            return judged;
         };
         let patient = due + self.settings.linger * 9;
         let due = match self.retry_at {
@@ -534,11 +265,27 @@ impl State {
             _ if expects_more && !self.queue.is_full() => patient.min(due.max(now + self.settings.linger / 10)),
             _ => due,
         };
-        if due <= now { Next::Send(()) } else { Next::At(due) }
+        match judged {
+            _ if due <= now => Next::Send(()),
+            Next::At(judged) => Next::At(due.min(judged)),
+            _ => Next::At(due),
+        }
+    }
+
+    /// Has the guard judge what has settled, and tells whom it concerns.
+    fn judge(&mut self, now: Instant) {
+        let judgement = self.queue.judge(now, Timestamp::now());
+        self.connection_woken |= judgement.news;
+        if !judgement.held.is_empty() {
+            self.woken.extend(judgement.held);
+            self.note_woken();
+        }
     }
 
     /// A document is to be sent: the calls that waited longest, if they have waited long enough.
-    pub fn next_batch(&mut self, now: Instant) -> Next<Batch> {
+    ///
+    /// `awaited`: whether a pass will look at a resource anew.
+    pub fn next_batch(&mut self, awaited: &dyn Fn(&ResourceKey) -> bool, now: Instant) -> Next<Batch> {
         if let Some(retry_at) = self.retry_at.filter(|at| *at > now) {
             return if self.queue.is_empty() {
                 Next::Nothing
@@ -549,10 +296,13 @@ impl State {
         match self.queue.due(now) {
             None => Next::Nothing,
             Some(due) if due > now => Next::At(due),
-            Some(_) => self.queue.compose().map_or(Next::Nothing, Next::Send),
+            Some(_) => self.queue.compose(awaited).map_or(Next::Nothing, Next::Send),
         }
     }
+}
 
+/// Whether Pluvo can be reached.
+impl State {
     /// A request succeeded.
     pub fn succeeded(&mut self) {
         self.retry_at = None;
@@ -576,16 +326,11 @@ impl State {
 
     /// A request failed, and not because of what it asked.
     pub fn failed(&mut self, error: crate::pluvo::error::Error, now: Instant) {
-        let was_available = self.health.is_available();
+        let before = self.health.unavailable();
         self.retry_at = Some(self.health.failed(error, now, fastrand::f64()));
         self.connection_woken = true;
-        if was_available {
+        if self.health.unavailable() != before {
             self.wake_waiting();
         }
     }
-}
-
-/// Sweeps of many organizations shall not fall on one moment.
-fn jittered(interval: std::time::Duration) -> std::time::Duration {
-    interval.mul_f64(0.95 + fastrand::f64() / 10.0)
 }

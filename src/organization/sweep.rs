@@ -1,13 +1,20 @@
-//! One read of complete lists, page by page. Several lists travel as aliases of one request.
+//! One read of an organization: of complete lists, page by page, or of the objects that somebody reads, one by one.
+//! Several lists, or many objects, travel as aliases of one request.
 
 use std::{collections::HashSet, sync::Arc};
 
 use tokio::time::Instant;
 
-use crate::pluvo::{
-    model::{Id, Page},
-    request::{ContentType, PageRequest, Query},
+use crate::{
+    plan::observed::Key,
+    pluvo::{
+        model::{Id, Page},
+        request::{PageRequest, Query},
+    },
 };
+
+/// Rows on one page (developers/pagination).
+const PAGE: usize = 50;
 
 /// A list that is read page by page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +108,17 @@ impl ListRead {
     }
 }
 
-/// A read of several lists at once.
+/// How an organization is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Complete lists, page by page.
+    #[default]
+    Lists,
+    /// The objects that somebody reads, many in one request.
+    PointReads,
+}
+
+/// A read of several lists and objects at once.
 #[derive(Debug)]
 pub struct Sweep {
     /// When it began: whoever was not seen has been unseen since then.
@@ -110,89 +127,71 @@ pub struct Sweep {
     pub lists: Vec<ListRead>,
     /// Requests so far.
     pub requests: u32,
-    /// Whether everything is read, and not only some trainings.
-    pub full: bool,
-    catalogue_read: bool,
+    /// How the organization is read; `None`: only some trainings are.
+    pub strategy: Option<Strategy>,
+    /// Objects whose direct read has not been answered yet.
+    points: HashSet<Key>,
+    /// Whether a direct read was answered with an error.
+    point_failed: bool,
     under_way: bool,
 }
 
-/// What one question of a sweep is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The list at this index.
-    List(usize),
-    /// The catalogue of custom fields.
-    Catalogue(ContentType),
-}
-
 impl Sweep {
-    /// A read of everything: users, groups, custom fields and the participants of `trainings`.
-    pub fn full(now: Instant, trainings: impl IntoIterator<Item = Id>) -> Self {
+    /// A read of all users and groups, of the participants of `trainings`, and of single objects that no list holds.
+    pub fn of_lists(now: Instant, trainings: impl IntoIterator<Item = Id>, points: HashSet<Key>) -> Self {
         let lists = [ListKey::ActiveUsers, ListKey::ArchivedUsers, ListKey::Groups].into_iter();
-        let lists = lists
-            .chain(trainings.into_iter().map(ListKey::Participants))
-            .map(ListRead::new)
-            .collect();
-        Self {
-            started: now,
-            lists,
-            requests: 0,
-            full: true,
-            catalogue_read: false,
-            under_way: false,
-        }
+        let lists = lists.chain(trainings.into_iter().map(ListKey::Participants));
+        Self::new(now, Some(Strategy::Lists), lists, points)
+    }
+
+    /// A read of single objects, and of the participants of `trainings`.
+    pub fn of_points(now: Instant, trainings: impl IntoIterator<Item = Id>, points: HashSet<Key>) -> Self {
+        let lists = trainings.into_iter().map(ListKey::Participants);
+        Self::new(now, Some(Strategy::PointReads), lists, points)
     }
 
     /// A read of the participants of some trainings.
     pub fn of_trainings(now: Instant, trainings: impl IntoIterator<Item = Id>) -> Self {
-        let lists = trainings
-            .into_iter()
-            .map(ListKey::Participants)
-            .map(ListRead::new)
-            .collect();
+        let lists = trainings.into_iter().map(ListKey::Participants);
+        Self::new(now, None, lists, HashSet::new())
+    }
+
+    fn new(
+        now: Instant,
+        strategy: Option<Strategy>,
+        lists: impl Iterator<Item = ListKey>,
+        points: HashSet<Key>,
+    ) -> Self {
         Self {
             started: now,
-            lists,
+            lists: lists.map(ListRead::new).collect(),
             requests: 0,
-            full: false,
-            catalogue_read: true,
+            strategy,
+            points,
+            point_failed: false,
             under_way: false,
         }
     }
 
-    /// The next questions, at most `limit`; none while the last ones are under way.
-    pub fn next(&mut self, limit: usize) -> Vec<(Part, Query)> {
+    /// The next pages, at most `limit`, each with the index of its list; none while the last ones are under way.
+    pub fn next(&mut self, limit: usize) -> Vec<(usize, Query)> {
         if self.under_way {
             return Vec::new();
         }
-        let mut questions = Vec::new();
-        if !self.catalogue_read {
-            for of in [ContentType::User, ContentType::Group] {
-                questions.push((Part::Catalogue(of), Query::CustomFields(of)));
-            }
-        }
-        let open = self
-            .lists
-            .iter()
-            .enumerate()
-            .filter(|(_, list)| !list.ended && !list.failed);
-        questions.extend(
-            open.map(|(index, list)| (Part::List(index), list.query()))
-                .take(limit.saturating_sub(questions.len())),
-        );
-        self.under_way = !questions.is_empty();
-        questions
+        let lists = self.lists.iter().enumerate();
+        let open = lists.filter(|(_, list)| !list.ended && !list.failed);
+        let pages: Vec<_> = open.map(|(index, list)| (index, list.query())).take(limit).collect();
+        self.under_way = !pages.is_empty();
+        pages
     }
 
-    /// An answer has come: the catalogue needs no second one, lists go on where their pages end.
-    pub fn answered(&mut self) {
-        self.catalogue_read = true;
-        self.requests += 1;
-        self.under_way = false;
+    /// Direct reads that have not been answered yet.
+    pub fn points(&self) -> impl Iterator<Item = &Key> {
+        self.points.iter()
     }
 
-    /// No answer has come: the same questions are asked again.
-    pub fn unanswered(&mut self) {
+    /// An answer has come, or none will: lists go on where their pages end.
+    pub fn returned(&mut self) {
         self.requests += 1;
         self.under_way = false;
     }
@@ -211,10 +210,45 @@ impl Sweep {
         }
     }
 
-    /// Whether every list was read to its end or has failed.
+    /// Notes direct reads that came back in one request. Those that were sent before the sweep began do not count.
+    pub fn points_answered<'a>(&mut self, answered: impl Iterator<Item = (&'a Key, bool)>, sent: Instant) {
+        if sent < self.started {
+            return;
+        }
+        let mut concerned = false;
+        for (key, succeeded) in answered {
+            if self.points.remove(key) {
+                concerned = true;
+                self.point_failed |= !succeeded;
+            }
+        }
+        self.requests += u32::from(concerned);
+    }
+
+    /// Whether every list was read to its end or has failed, and every direct read was answered.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        !self.under_way && self.catalogue_read && self.lists.iter().all(|list| list.ended || list.failed)
+        !self.under_way && self.points.is_empty() && self.lists.iter().all(|list| list.ended || list.failed)
+    }
+
+    /// Whether everything was read that was to be read.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.point_failed
+            && match self.strategy {
+                Some(Strategy::Lists) => {
+                    self.users(ListRead::complete) && self.list(&ListKey::Groups).is_some_and(ListRead::complete)
+                }
+                Some(Strategy::PointReads) | None => true,
+            }
+    }
+
+    /// How many pages the longest list of users or groups had: they travel together.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        let lists = self.lists.iter();
+        let lists = lists.filter(|list| !matches!(list.key, ListKey::Participants(_)));
+        lists.map(|list| list.rows.div_ceil(PAGE)).max().unwrap_or_default()
     }
 
     /// The list of a key.

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::{
     plan::{
-        ResourceKey,
-        observed::{Key, Lookup, Observed, Outcome, Place, Presence},
+        Call, ResourceKey,
+        observed::{Key, Lookup, Observed, Outcome, Place, Presence, Unavailable},
         value,
     },
     pluvo::{
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::{mirror::Mirror, state::Moment};
+use super::{guard::Guard, mirror::Mirror, state::Moment};
 
 /// What became of the writes of one resource, by fingerprint.
 pub type Outcomes = HashMap<Arc<str>, Outcome>;
@@ -31,7 +31,9 @@ pub struct View<'a> {
     pub(super) mirror: &'a Mirror,
     pub(super) outcomes: Option<&'a Outcomes>,
     pub(super) unsent_mails: HashSet<String>,
-    pub(super) available: bool,
+    pub(super) guard: &'a Guard,
+    pub(super) resource: ResourceKey,
+    pub(super) unavailable: Option<Unavailable>,
     pub(super) now: Instant,
     pub(super) moment: Moment,
     pub(super) read: RefCell<ReadKeys>,
@@ -111,16 +113,17 @@ impl Observed for View<'_> {
 
     fn presence(&self, place: &Place, user: &Id) -> Presence {
         let presence = self.mirror.presence(place, user, self.now);
-        let key = match place {
-            Place::Group(..) => Key::UserId(user.clone()),
-            Place::Training(training) => Key::Participants(training.clone()),
-        };
-        let answer = if presence == Presence::Unknown {
-            Lookup::Unknown
-        } else {
-            Lookup::Found(presence)
-        };
-        self.note(key, answer);
+        let mut read = self.read.borrow_mut();
+        if presence == Presence::Unknown {
+            read.unknown.insert(match place {
+                Place::Group(..) => Key::UserId(user.clone()),
+                Place::Training(_) => place.key(),
+            });
+        }
+        read.keys.insert(match place {
+            Place::Group(..) => Key::GroupsOf(user.clone()),
+            Place::Training(_) => place.key(),
+        });
         presence
     }
 
@@ -145,8 +148,12 @@ impl Observed for View<'_> {
         self.unsent_mails.contains(reference)
     }
 
-    fn available(&self) -> bool {
-        self.available
+    fn is_held(&self, call: &Call) -> bool {
+        self.guard.holds(&self.resource, call)
+    }
+
+    fn unavailable(&self) -> Option<Unavailable> {
+        self.unavailable
     }
 }
 

@@ -1,19 +1,36 @@
 //! Users in one training.
 
 use crate::{
-    api::{Kind, TrainingAssignmentSpec},
+    api::{Kind, TrainingAssignment, TrainingAssignmentSpec},
     pluvo::model::Id,
 };
 
 use super::{
-    Decision, Observed, Subject, near, object,
+    Decision, Observed, Subject,
+    ceiling::Ceiling,
+    near, object,
     observed::{Key, Lookup, Place},
+    resource::Plan,
     scope::Scope,
     subjects,
 };
 
-/// Plans an assignment, alive or being deleted.
-pub fn plan(
+impl Plan for TrainingAssignment {
+    fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        if let Some(ceiling) = Ceiling::of(scope)
+            && let Err(refusal) = ceiling.policy(self.spec.policy)
+        {
+            return *refusal;
+        }
+        plan(&self.spec, false, subject, scope, observed)
+    }
+
+    fn plan_deletion(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        plan(&self.spec, true, subject, scope, observed)
+    }
+}
+
+fn plan(
     spec: &TrainingAssignmentSpec,
     deleting: bool,
     subject: &Subject<'_>,

@@ -97,6 +97,8 @@ pub struct Judgement {
     pub refused: Vec<(String, String)>,
     /// Pluvo accepted these and holds something else.
     pub not_accepted: Vec<String>,
+    /// Somebody else changes these back again and again.
+    pub contested: Vec<String>,
 }
 
 impl Judgement {
@@ -150,6 +152,9 @@ fn judge_difference(
     match outcome {
         Some(Outcome::Refused(message)) => judgement.refused.push((path, message.to_string())),
         Some(Outcome::Acknowledged) => judgement.not_accepted.push(path),
+        _ if cause == Cause::Drift && subject.writes(cause) && subject.is_contested(&path) => {
+            judgement.contested.push(path);
+        }
         Some(Outcome::LinkedViaObject) | None if subject.writes(cause) => {
             judgement.to_write.push((
                 Write {

@@ -35,6 +35,76 @@ pub struct Call {
     pub mails: Vec<String>,
     /// What the call writes: paths with the fingerprints of their values. Outcomes are kept by these.
     pub writes: Vec<Write>,
+    /// What it takes away or overwrites on something that exists, if it does: the guard counts that.
+    pub destruction: Option<Destruction>,
+    /// Which object asks for it; [`super::resource::plan`] fills it in.
+    pub origin: Origin,
+}
+
+/// Which object asks for a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// The generation that was planned.
+    pub generation: i64,
+}
+
+/// What a call takes away or overwrites on something that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Destruction {
+    /// A user is archived.
+    Archive,
+    /// An archived user comes back.
+    Restore,
+    /// An object gets another ref.
+    ChangeRef,
+    /// A user gets another e-mail address.
+    ChangeEmail,
+    /// A user gets other roles.
+    ChangeRoles,
+    /// A user leaves a group or training.
+    Remove,
+    /// An object is deleted.
+    Delete,
+}
+
+impl Destruction {
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Restore => "un-archive",
+            Self::ChangeRef => "change the ref",
+            Self::ChangeEmail => "change the e-mail address",
+            Self::ChangeRoles => "change the roles",
+            Self::Remove => "remove",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// What a mutation takes away or overwrites. `free_ref`: the object has no ref that a person chose.
+    #[must_use]
+    pub fn of(mutation: &Mutation, free_ref: bool) -> Option<Self> {
+        match mutation {
+            Mutation::UpdateUser { user, .. } => match user.archived {
+                Some(true) => Some(Self::Archive),
+                Some(false) => Some(Self::Restore),
+                None if user.reference.is_some() && !free_ref => Some(Self::ChangeRef),
+                None if user.email.is_some() => Some(Self::ChangeEmail),
+                None => user.roles.as_ref().map(|_| Self::ChangeRoles),
+            },
+            Mutation::UpdateGroup { group, .. } => (group.reference.is_some() && !free_ref).then_some(Self::ChangeRef),
+            Mutation::DeleteGroup(_) => Some(Self::Delete),
+            Mutation::RemoveFromTraining { .. } => Some(Self::Remove),
+            Mutation::GroupMembers { change, .. } => (*change == MembershipChange::Remove).then_some(Self::Remove),
+            Mutation::CreateUser { .. }
+            | Mutation::CreateGroup(_)
+            | Mutation::SetCustomFields { .. }
+            | Mutation::AddToTraining { .. } => None,
+        }
+    }
 }
 
 /// A value that a call writes.

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 
 use crate::api::{
-    Mode, PluvoUser,
+    DeclaredSubjects, Mode, PluvoUser,
     common::Policy,
     membership::{GroupRole, SubjectsDeletionPolicy},
 };
@@ -62,9 +61,9 @@ impl Claim {
 
 /// The claim of a resource that has subjects.
 pub(super) fn claim(object: &Object, registry: &Registry) -> Option<Claim> {
-    let parts = Parts::of(object)?;
-    let mut declared: BTreeSet<String> = parts.users.iter().cloned().collect();
-    if let Some(selector) = parts.selector() {
+    let subjects = object.subjects()?;
+    let mut declared: BTreeSet<String> = subjects.users.iter().cloned().collect();
+    if let Some(selector) = selector(&subjects) {
         declared.extend(registry.select(&object.connection(), &selector));
     }
     let set = |list: fn(&crate::api::Status) -> &Vec<String>| {
@@ -75,68 +74,32 @@ pub(super) fn claim(object: &Object, registry: &Registry) -> Option<Claim> {
     };
     Some(Claim {
         key: object.key(),
-        policy: parts.policy,
-        role: parts.role,
+        policy: subjects.policy,
+        role: subjects.role,
         mode: registry.mode(object),
         suspended: object.management().suspend,
         deleting: object.is_deleting(),
         declared,
-        groups: parts.groups.to_vec(),
+        groups: subjects.groups.to_vec(),
         inventory: set(|status| &status.inventory),
         found: set(|status| &status.found),
         pending: set(|status| &status.pending),
-        deletion_policy: parts.deletion_policy,
+        deletion_policy: subjects.deletion_policy,
     })
 }
 
 /// Whether a resource with subjects may declare a user, by name or by labels.
 pub(super) fn may_declare(object: &Object, user: &PluvoUser) -> bool {
-    let Some(parts) = Parts::of(object) else { return false };
+    let Some(subjects) = object.subjects() else {
+        return false;
+    };
     let empty = std::collections::BTreeMap::new();
     let labels = user.metadata.labels.as_ref().unwrap_or(&empty);
-    parts.users.contains(&user.spec.reference) || parts.selector().is_some_and(|selector| selector.matches(labels))
+    subjects.users.contains(&user.spec.reference)
+        || selector(&subjects).is_some_and(|selector| selector.matches(labels))
 }
 
-struct Parts<'a> {
-    users: &'a [String],
-    selector: Option<&'a LabelSelector>,
-    groups: &'a [String],
-    policy: Policy,
-    role: GroupRole,
-    deletion_policy: SubjectsDeletionPolicy,
-}
-
-impl<'a> Parts<'a> {
-    fn of(object: &'a Object) -> Option<Self> {
-        match object {
-            Object::Membership(membership) => Some(Self {
-                users: membership.spec.users.as_deref().unwrap_or_default(),
-                selector: membership.spec.user_selector.as_ref(),
-                groups: &[],
-                policy: membership.spec.policy,
-                role: membership.spec.role,
-                deletion_policy: membership.spec.deletion_policy.unwrap_or(
-                    if membership.spec.policy == Policy::Additive {
-                        SubjectsDeletionPolicy::Orphan
-                    } else {
-                        SubjectsDeletionPolicy::Remove
-                    },
-                ),
-            }),
-            Object::Assignment(assignment) => Some(Self {
-                users: assignment.spec.users.as_deref().unwrap_or_default(),
-                selector: assignment.spec.user_selector.as_ref(),
-                groups: assignment.spec.groups.as_deref().unwrap_or_default(),
-                policy: assignment.spec.policy,
-                role: GroupRole::Participant,
-                deletion_policy: assignment.spec.deletion_policy,
-            }),
-            Object::User(_) | Object::Group(_) => None,
-        }
-    }
-
-    /// A selector that cannot be understood selects nobody; the API server refuses most of them.
-    fn selector(&self) -> Option<Selector> {
-        Selector::try_from(self.selector?.clone()).ok()
-    }
+/// A selector that cannot be understood selects nobody; the API server refuses most of them.
+fn selector(subjects: &DeclaredSubjects<'_>) -> Option<Selector> {
+    Selector::try_from(subjects.selector?.clone()).ok()
 }

@@ -6,12 +6,15 @@ use crate::{
     api::{
         Mode, Reason,
         reason::Progress,
-        status::{DriftKind, Status, Subjects},
+        status::{Applied, DriftKind, Status, Subjects},
     },
     pluvo::model::Id,
 };
 
-use super::{Call, Cause, key::ResourceKey};
+use super::{
+    Call, Cause,
+    key::{ConnectionKey, ResourceKey},
+};
 
 /// What a plan is told about the resource besides its spec.
 #[derive(Clone, Debug)]
@@ -42,11 +45,17 @@ impl Subject<'_> {
     /// The fingerprint that was last acknowledged at a path.
     #[must_use]
     pub fn applied(&self, path: &str) -> Option<&str> {
-        self.status?
-            .applied
-            .iter()
-            .find(|applied| applied.path == path)
-            .map(|applied| applied.hash.as_str())
+        self.at(path).map(|applied| applied.hash.as_str())
+    }
+
+    /// Whether the value that was last acknowledged at a path was changed back again and again.
+    #[must_use]
+    pub fn is_contested(&self, path: &str) -> bool {
+        self.at(path).is_some_and(Applied::is_contested)
+    }
+
+    fn at(&self, path: &str) -> Option<&Applied> {
+        self.status?.applied.iter().find(|applied| applied.path == path)
     }
 
     /// Whether a difference with this cause is written in the mode in effect.
@@ -105,6 +114,15 @@ impl Verdict {
             progress: Progress::Reconciling,
             fleeting: false,
         }
+    }
+
+    /// The connection is not ready, and says why itself.
+    #[must_use]
+    pub fn not_ready(connection: &ConnectionKey) -> Self {
+        Self::reconciling(
+            Reason::ConnectionNotReady,
+            format!("PluvoConnection {connection} is not ready; see its status"),
+        )
     }
 
     /// The resource is on its way out: `deletionTimestamp` says so by itself.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     api::{
-        Mode, Reason,
+        Kind, Mode, PluvoGroup, Reason,
+        common::OnRemoteDeletion,
         group::{GroupDeletionPolicy, PluvoGroupSpec},
     },
     pluvo::{
@@ -19,13 +20,24 @@ use super::{
     custom_fields,
     object::{self, Declared},
     observed::Lookup,
+    resource::Plan,
+    scope::Scope,
     value,
 };
 
-/// Plans one group.
-///
+impl Plan for PluvoGroup {
+    fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        let owner = |reference: &str| scope.registry.owner_of(scope.connection, Kind::Group, reference);
+        plan(&self.spec, subject, &|reference| owner(reference).is_some(), observed)
+    }
+
+    fn plan_deletion(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        plan_deletion(&self.spec, subject, scope.is_handed_over(), observed)
+    }
+}
+
 /// `is_declared`: whether a live resource declares the group of a ref.
-pub fn plan(
+fn plan(
     spec: &PluvoGroupSpec,
     subject: &Subject<'_>,
     is_declared: &dyn Fn(&str) -> bool,
@@ -44,8 +56,8 @@ pub fn plan(
     decision
 }
 
-/// Plans the deletion of a group's resource. `handed_over`: another live resource declares the same ref.
-pub fn plan_deletion(
+/// `handed_over`: another live resource declares the same ref.
+fn plan_deletion(
     spec: &PluvoGroupSpec,
     subject: &Subject<'_>,
     handed_over: bool,
@@ -86,7 +98,9 @@ fn find(
     observed: &impl Observed,
 ) -> Found {
     let by_ref = observed.group_by_ref(&spec.reference);
-    if let Some(id) = subject.known_id() {
+    if let Some(id) = subject.known_id()
+        && !(spec.on_remote_deletion == OnRemoteDeletion::Recreate && observed.group_by_id(&id) == Lookup::Absent)
+    {
         return by_id(spec, &id, &by_ref, observed, Reason::DeletedRemotely);
     }
     match by_ref {
@@ -134,7 +148,7 @@ fn by_id(
         )),
         (Lookup::Absent, _) => {
             let message = format!(
-                "group {} was known as {id} and is gone from Pluvo; it is not made again. Delete this resource, or use a new ref",
+                "group {} was known as {id} and is gone from Pluvo; it is not made again. Delete this resource, or set onRemoteDeletion: Recreate",
                 spec.reference
             );
             stop(Verdict::stalled(when_gone, message))

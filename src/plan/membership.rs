@@ -1,19 +1,43 @@
 //! Users in one group.
 
 use crate::{
-    api::{Kind, PluvoGroupMembershipSpec, membership::GroupRole},
+    api::{Kind, PluvoGroupMembership, PluvoGroupMembershipSpec, membership::GroupRole, user::Role},
     pluvo::{model::Id, request::GroupRole as PluvoGroupRole},
 };
 
 use super::{
-    Decision, Observed, Subject, object,
+    Decision, Observed, Subject,
+    ceiling::Ceiling,
+    object,
     observed::{Key, Lookup, Place},
+    resource::Plan,
     scope::Scope,
     subjects,
 };
 
-/// Plans a membership, alive or being deleted.
-pub fn plan(
+impl Plan for PluvoGroupMembership {
+    fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        if let Some(ceiling) = Ceiling::of(scope)
+            && let Err(refusal) = permitted(&self.spec, &ceiling)
+        {
+            return *refusal;
+        }
+        plan(&self.spec, false, subject, scope, observed)
+    }
+
+    fn plan_deletion(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        plan(&self.spec, true, subject, scope, observed)
+    }
+}
+
+fn permitted(spec: &PluvoGroupMembershipSpec, ceiling: &Ceiling<'_>) -> Result<(), Box<Decision>> {
+    if spec.role == GroupRole::Manager {
+        ceiling.roles(&[Role::Manager])?;
+    }
+    ceiling.policy(spec.policy)
+}
+
+fn plan(
     spec: &PluvoGroupMembershipSpec,
     deleting: bool,
     subject: &Subject<'_>,

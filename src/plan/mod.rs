@@ -3,7 +3,8 @@
 pub mod assignment;
 pub mod attributes;
 pub mod call;
-pub mod claims;
+pub mod ceiling;
+mod claims;
 pub mod custom_fields;
 pub mod decision;
 pub mod group;
@@ -18,7 +19,7 @@ pub mod resource;
 pub mod scope;
 pub mod subjects;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod user;
 pub mod value;
 

@@ -8,8 +8,10 @@ use crate::{
 use super::{
     Action, Call, Cause, Decision, Difference, Identity, Observed, Subject, Verdict, Write,
     attributes::{self, Attribute, Judgement},
+    call::{Destruction, Origin},
     custom_fields::{CustomFields, is_custom_field},
     observed::Outcome,
+    value,
 };
 
 /// An object of Pluvo that a resource declares.
@@ -39,7 +41,13 @@ pub fn create(
         attributes,
         fields,
     } = declared;
-    let values: Vec<_> = attributes.iter().map(|attribute| attribute.desired.as_str()).collect();
+    // Where one is made anew, it is another write than that of the one before.
+    let before = subject.known_id();
+    let values: Vec<_> = attributes
+        .iter()
+        .map(|attribute| attribute.desired.as_str())
+        .chain(before.as_ref().map(|id| &*id.0))
+        .collect();
     let write = Write::of(subject.uid, "ref", &values.join("\u{0}"));
     match observed.outcome(&write.fingerprint) {
         Some(Outcome::Refused(message)) => {
@@ -62,8 +70,10 @@ pub fn create(
         action: Action::Mutate(mutation),
         cause: Cause::Change,
         writes: vec![write],
+        destruction: None,
+        origin: Origin::default(),
     };
-    let mut judgement = attributes::judge(&fields.attributes, subject, observed);
+    let mut judgement = attributes::judge(&fields.attributes, &unknown(subject), observed);
     judgement.changes = attributes
         .iter()
         .chain(&fields.attributes)
@@ -72,6 +82,14 @@ pub fn create(
     let mut calls = vec![creation];
     calls.extend(custom_field_calls(content_type, object, &judgement, &fields, observed));
     decide(judgement, calls, &fields.missing, Identity::default(), title)
+}
+
+/// A resource whose object is another one than before: what was acknowledged was acknowledged of that.
+fn unknown<'a>(subject: &Subject<'a>) -> Subject<'a> {
+    Subject {
+        status: None,
+        ..subject.clone()
+    }
 }
 
 fn mails(mutation: &Mutation) -> Vec<String> {
@@ -105,8 +123,14 @@ pub fn update(
         .into_iter()
         .chain(fields.attributes.iter().cloned())
         .collect();
-    let judgement = attributes::judge(&all, subject, observed);
-    let mut calls = calls(&judgement, |path| !is_custom_field(path), observed, mutation);
+    let anew = subject
+        .known_id()
+        .is_some_and(|known| identity.id.as_ref() != Some(&known));
+    let fresh = anew.then(|| unknown(subject));
+    let judgement = attributes::judge(&all, fresh.as_ref().unwrap_or(subject), observed);
+    let previous_ref = identity.adopted.as_ref().map(|previous| previous.as_deref());
+    let free_ref = previous_ref.is_some_and(|previous| previous.is_none_or(value::is_generated_ref));
+    let mut calls = calls(&judgement, |path| !is_custom_field(path), free_ref, observed, mutation);
     calls.extend(custom_field_calls(content_type, object, &judgement, &fields, observed));
     decide(judgement, calls, &fields.missing, identity, title)
 }
@@ -123,10 +147,12 @@ pub fn end(title: &str, verb: &str, mutation: Mutation, subject: &Subject<'_>, o
     }
     Decision {
         calls: vec![Call {
+            destruction: Destruction::of(&mutation, false),
             action: Action::Mutate(mutation),
             cause: Cause::Deletion,
             mails: Vec::new(),
             writes: vec![write],
+            origin: Origin::default(),
         }],
         deletion_blocked: (!observed.available())
             .then(|| format!("{title} is to be {verb}, and Pluvo cannot be reached")),
@@ -167,7 +193,7 @@ fn custom_field_calls(
     fields: &CustomFields,
     observed: &impl Observed,
 ) -> Vec<Call> {
-    calls(judgement, is_custom_field, observed, |writes| {
+    calls(judgement, is_custom_field, false, observed, |writes| {
         Mutation::SetCustomFields {
             content_type,
             object: object.clone(),
@@ -181,6 +207,7 @@ fn custom_field_calls(
 fn calls(
     judgement: &Judgement,
     of: impl Fn(&str) -> bool,
+    free_ref: bool,
     observed: &impl Observed,
     mutation: impl Fn(&dyn Fn(&str) -> bool) -> Mutation,
 ) -> Vec<Call> {
@@ -189,11 +216,16 @@ fn calls(
     };
     let refused = matches!(observed.outcome(&Write::of_all(&writes)), Some(Outcome::Refused(_)));
     let at_once = if refused { 1 } else { writes.len() };
-    let call = |writes: &[Write]| Call {
-        action: Action::Mutate(mutation(&|path| writes.iter().any(|write| &*write.path == path))),
-        cause,
-        mails: Vec::new(),
-        writes: writes.to_vec(),
+    let call = |writes: &[Write]| {
+        let mutation = mutation(&|path| writes.iter().any(|write| &*write.path == path));
+        Call {
+            destruction: Destruction::of(&mutation, free_ref),
+            action: Action::Mutate(mutation),
+            cause,
+            mails: Vec::new(),
+            writes: writes.to_vec(),
+            origin: Origin::default(),
+        }
     };
     writes.chunks(at_once).map(call).collect()
 }
@@ -229,6 +261,14 @@ fn verdict(judgement: &Judgement, calls: &[Call], missing: &[String], title: &st
             judgement.not_accepted.join(", ")
         );
         return Verdict::stalled(Reason::ValueNotAccepted, message);
+    }
+    if !judgement.contested.is_empty() {
+        let message = format!(
+            "{} of {title} was put right three times within a day and changed back; it is only reported until the spec \
+             changes. Find out who else writes it",
+            judgement.contested.join(", ")
+        );
+        return Verdict::stalled(Reason::Contested, message);
     }
     if calls.iter().any(|call| call.cause == Cause::Drift) {
         return Verdict::reconciling(Reason::Correcting, format!("putting right {paths} of {title}"));

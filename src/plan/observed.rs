@@ -7,6 +7,8 @@ use crate::pluvo::{
     request::{ContentType, GroupRole},
 };
 
+use super::Call;
+
 /// The answer to "what is at this key".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup<T> {
@@ -45,6 +47,8 @@ pub enum Key {
     TrainingId(Id),
     /// A training by ref.
     TrainingRef(Arc<str>),
+    /// The groups that a user is in, by the user's id: whoever joins a group is still the same user.
+    GroupsOf(Id),
     /// Everybody in a group.
     Members(Id, GroupRole),
     /// Everybody in a training.
@@ -101,6 +105,15 @@ pub enum Outcome {
     LinkedViaObject,
 }
 
+/// Why nothing can be asked of Pluvo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Pluvo does not answer, or not as it should.
+    Unreachable,
+    /// The connection has no credentials that work.
+    NoCredentials,
+}
+
 /// An organization as it is known at one moment, seen by one resource.
 pub trait Observed {
     /// The user at a key.
@@ -129,6 +142,12 @@ pub trait Observed {
     fn outcome(&self, fingerprint: &str) -> Option<Outcome>;
     /// Whether this resource asked for a mail to the user with this ref, and the call has not been sent yet.
     fn mail_is_unsent(&self, reference: &str) -> bool;
-    /// Whether Pluvo can be reached.
-    fn available(&self) -> bool;
+    /// Whether the guard holds a call of this resource until somebody approves it.
+    fn is_held(&self, call: &Call) -> bool;
+    /// Why Pluvo cannot be asked, if that is so.
+    fn unavailable(&self) -> Option<Unavailable>;
+    /// Whether Pluvo can be asked.
+    fn available(&self) -> bool {
+        self.unavailable().is_none()
+    }
 }

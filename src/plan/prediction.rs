@@ -17,7 +17,7 @@ use crate::pluvo::{
 
 use super::{
     Action, Call, Observed,
-    observed::{Key, Lookup, Outcome, Place, Presence},
+    observed::{Key, Lookup, Outcome, Place, Presence, Unavailable},
     value,
 };
 
@@ -300,8 +300,12 @@ impl<O: Observed> Observed for Predicted<'_, O> {
         self.observed.mail_is_unsent(reference)
     }
 
-    fn available(&self) -> bool {
-        self.observed.available()
+    fn is_held(&self, call: &Call) -> bool {
+        self.observed.is_held(call)
+    }
+
+    fn unavailable(&self) -> Option<Unavailable> {
+        self.observed.unavailable()
     }
 }
 

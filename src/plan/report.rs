@@ -72,14 +72,20 @@ fn compared(status: &mut Status, before: &Status, decision: &Decision, now: Time
         status.adopted = Some(true);
         status.previous_ref = previous.as_deref().map(str::to_owned);
     }
-    status.applied = decision
-        .applied
-        .iter()
-        .map(|(path, hash)| Applied {
-            path: path.clone(),
-            hash: hash.clone(),
-        })
-        .collect();
+    let known = |path: &String, hash: &String| {
+        before
+            .applied
+            .iter()
+            .find(|known| known.path == *path && known.hash == *hash)
+    };
+    let applied = decision.applied.iter().map(|(path, hash)| Applied {
+        path: path.clone(),
+        hash: hash.clone(),
+        corrected: known(path, hash)
+            .map(|known| known.corrected.clone())
+            .unwrap_or_default(),
+    });
+    status.applied = applied.collect();
     if let Some(subjects) = &decision.subjects {
         status.subjects = Some(subjects.counts.clone());
         status.inventory.clone_from(&subjects.inventory);
@@ -88,6 +94,14 @@ fn compared(status: &mut Status, before: &Status, decision: &Decision, now: Time
     }
     status.drift = Some(drift(before.drift.as_ref(), decision, now));
     if let Some(correction) = correction(before, decision, now) {
+        let paths: Vec<_> = correction.entries.iter().map(|entry| &entry.path).collect();
+        for applied in status
+            .applied
+            .iter_mut()
+            .filter(|applied| paths.contains(&&applied.path))
+        {
+            applied.note_correction(correction.at.clone());
+        }
         status.last_correction = Some(correction);
     }
 }
@@ -132,10 +146,11 @@ fn drift(before: Option<&Drift>, decision: &Decision, now: Timestamp) -> Drift {
 
 /// What was being corrected when the last status was written, and is right now.
 fn correction(before: &Status, decision: &Decision, now: Timestamp) -> Option<Correction> {
+    let corrects = [Reason::Correcting, Reason::HeldByGuard].map(Reason::as_str);
     let was_correcting = before
         .conditions
         .iter()
-        .any(|known| known.type_ == condition::READY && known.reason == Reason::Correcting.as_str());
+        .any(|known| known.type_ == condition::READY && corrects.contains(&known.reason.as_str()));
     let drift = before.drift.as_ref().filter(|_| was_correcting)?;
     // What is waited for is listed behind the drift, and was never wrong.
     let listed = usize::try_from(drift.count).unwrap_or_default();

@@ -1,22 +1,35 @@
 //! Plans one resource of any kind. The controller and the command line share it.
 
-use crate::api::{Kind, Reason, reason::Progress};
+use crate::api::{Managed, Reason, for_each_kind, reason::Progress};
 
 use super::{
-    Cause, Decision, Finalizer, Object, Observed, Registry, Subject, Verdict, assignment, group, membership, object,
-    scope::Scope,
-    user::{self, UserContext},
+    Call, Cause, ConnectionKey, Decision, Finalizer, Object, Observed, Registry, Subject, Verdict, call::Origin,
+    object, observed::Unavailable, scope::Scope,
 };
+
+/// What a kind says about itself: how one of its resources is planned, alive and on its way out.
+pub trait Plan: Managed {
+    /// Plans a live resource.
+    fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision;
+    /// Plans the deletion of a resource.
+    fn plan_deletion(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision;
+}
 
 /// Plans a resource whose connection is in the registry, against what is observed. Suspension is the caller's
 /// business: a suspended resource is not planned.
 pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, hold_is_over: bool) -> Decision {
     let decision = plan_reachable(resource, registry, observed, hold_is_over);
-    if observed.available() {
-        decision
-    } else {
-        unreachable(decision)
+    let mut decision = guarded(decision, &resource.connection(), observed);
+    let origin = origin(resource);
+    decision.calls.iter_mut().for_each(|call| call.origin = origin.clone());
+    let Some(why) = observed.unavailable() else {
+        return decision;
+    };
+    let mut decision = unreachable(decision);
+    if why == Unavailable::NoCredentials && decision.verdict.reason == Reason::ApiUnavailable {
+        decision.verdict = Verdict::not_ready(&resource.connection());
     }
+    decision
 }
 
 /// A change of the spec that cannot be sent now is no passing matter.
@@ -27,6 +40,33 @@ fn unreachable(mut decision: Decision) -> Decision {
             "Pluvo cannot be reached; what is declared will be applied when it can. See the connection's status";
         decision.verdict = Verdict::reconciling(Reason::ApiUnavailable, message);
         decision.finalizer = Finalizer::Keep;
+    }
+    decision
+}
+
+fn origin(resource: &Object) -> Origin {
+    let meta = resource.meta();
+    Origin {
+        uid: meta.uid.as_deref().unwrap_or_default().into(),
+        generation: meta.generation.unwrap_or_default(),
+    }
+}
+
+/// What the guard holds is said; what only waits to be counted passes by itself.
+fn guarded(mut decision: Decision, connection: &ConnectionKey, observed: &impl Observed) -> Decision {
+    let judged = |call: &&Call| call.destruction.is_some() || !call.mails.is_empty();
+    if !decision.calls.iter().any(|call| judged(&call)) {
+        return decision;
+    }
+    if decision.calls.iter().any(|call| observed.is_held(call)) {
+        let message = format!("held by the guard of PluvoConnection {connection}: see its condition GuardTripped");
+        match decision.verdict.progress {
+            Progress::Terminating => decision.deletion_blocked = Some(message),
+            Progress::Reconciling => decision.verdict = Verdict::reconciling(Reason::HeldByGuard, message),
+            Progress::Done | Progress::Stalled | Progress::Idle => {}
+        }
+    } else if decision.verdict.reason == Reason::Pending && decision.verdict.fleeting {
+        decision.verdict.reason = Reason::Settling;
     }
     decision
 }
@@ -43,8 +83,9 @@ fn plan_reachable(resource: &Object, registry: &Registry, observed: &impl Observ
         show_personal_data: terms.is_some_and(|connection| connection.spec.show_personal_data),
         hold_is_over,
     };
-    let deleting = resource.is_deleting();
-    if !deleting && let Some(owner) = registry.owner_before(resource) {
+    if !resource.is_deleting()
+        && let Some(owner) = registry.owner_before(resource)
+    {
         let owner = owner.key();
         let message = format!(
             "{owner} declares {} already and is older; delete one of the two",
@@ -57,27 +98,17 @@ fn plan_reachable(resource: &Object, registry: &Registry, observed: &impl Observ
         connection: &connection,
         key: &key,
     };
-    match resource {
-        Object::User(user) if deleting => {
-            user::plan_deletion(&user.spec, &subject, registry.is_handed_over(resource), observed)
-        }
-        Object::Group(group) if deleting => {
-            group::plan_deletion(&group.spec, &subject, registry.is_handed_over(resource), observed)
-        }
-        Object::User(user) => {
-            let context = UserContext {
-                adoption_ceiling: terms
-                    .map(|connection| connection.spec.permit.adoption)
-                    .unwrap_or_default(),
-                declared_email: &|reference| registry.declared_email(&connection, reference),
-            };
-            user::plan(&user.spec, &subject, &context, observed)
-        }
-        Object::Group(group) => {
-            let is_declared = |reference: &str| registry.owner_of(&connection, Kind::Group, reference).is_some();
-            group::plan(&group.spec, &subject, &is_declared, observed)
-        }
-        Object::Membership(membership) => membership::plan(&membership.spec, deleting, &subject, &scope, observed),
-        Object::Assignment(assignment) => assignment::plan(&assignment.spec, deleting, &subject, &scope, observed),
-    }
+    plan_kind(resource, &subject, &scope, observed)
 }
+
+macro_rules! plan_kind {
+    ($($kind:ident => $type:ident),* $(,)?) => {
+        fn plan_kind(resource: &Object, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+            match resource {
+                $(Object::$kind(object) if resource.is_deleting() => object.plan_deletion(subject, scope, observed),)*
+                $(Object::$kind(object) => object.plan(subject, scope, observed),)*
+            }
+        }
+    };
+}
+for_each_kind!(plan_kind);

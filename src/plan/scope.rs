@@ -1,7 +1,7 @@
 //! What a plan may ask about other resources on the same connection.
 
 use crate::{
-    api::{Kind, common::Target},
+    api::{Kind, PluvoConnectionSpec, common::Target},
     pluvo::model::Id,
 };
 
@@ -21,7 +21,7 @@ pub struct Scope<'a> {
     pub key: &'a ResourceKey,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     /// All claims for a place, whether they name it by ref or by id.
     #[must_use]
     pub fn claims(&self, named: &Target, reference: Option<&str>, id: &Id) -> Vec<Claim> {
@@ -35,6 +35,22 @@ impl Scope<'_> {
         };
         self.registry
             .claims(self.connection, self.key.kind, &[named.clone(), by_ref, by_id])
+    }
+
+    /// The connection itself.
+    #[must_use]
+    pub fn terms(&self) -> Option<&'a PluvoConnectionSpec> {
+        self.registry
+            .connection(self.connection)
+            .map(|connection| &connection.spec)
+    }
+
+    /// Whether another live resource declares the same ref, so that a deletion hands over.
+    #[must_use]
+    pub fn is_handed_over(&self) -> bool {
+        self.registry
+            .get(self.key)
+            .is_some_and(|object| self.registry.is_handed_over(object))
     }
 
     /// Whether a user is never a subject, by what is declared.

@@ -1,11 +1,11 @@
 //! One user: which account it is, what differs, what to do about it.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     api::{
-        Mode, Reason,
-        common::Adoption,
+        Mode, PluvoUser, Reason,
+        common::{Adoption, OnRemoteDeletion},
         user::{PluvoUserSpec, Role, UserDeletionPolicy},
     },
     pluvo::{
@@ -17,19 +17,22 @@ use crate::{
 use super::{
     Action, Call, Decision, Difference, Finalizer, Identity, Observed, Subject, Verdict,
     attributes::{Attribute, Seen},
+    ceiling::Ceiling,
     custom_fields,
     object::{self, Declared},
     observed::Lookup,
+    resource::Plan,
+    scope::Scope,
     value,
 };
 
 /// What the connection and the other resources on it say about a user.
-pub struct UserContext<'a> {
+struct UserContext<'a> {
     /// The most that the connection permits.
-    pub adoption_ceiling: Adoption,
+    ceiling: Ceiling<'a>,
     /// The e-mail address that a live resource declares for a ref: `None` where none declares the ref, `Some(None)`
     /// where it is declared without an address.
-    pub declared_email: &'a dyn Fn(&str) -> Option<Option<String>>,
+    declared_email: &'a dyn Fn(&str) -> Option<Option<String>>,
 }
 
 /// Which account a resource is about.
@@ -44,13 +47,28 @@ enum Account {
     Stop(Box<Decision>),
 }
 
-/// Plans one user.
-pub fn plan(
-    spec: &PluvoUserSpec,
-    subject: &Subject<'_>,
-    context: &UserContext<'_>,
-    observed: &impl Observed,
-) -> Decision {
+impl Plan for PluvoUser {
+    fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        let Some(ceiling) = Ceiling::of(scope) else {
+            return object::known(Verdict::not_ready(scope.connection));
+        };
+        let context = UserContext {
+            ceiling,
+            declared_email: &|reference| scope.registry.declared_email(scope.connection, reference),
+        };
+        plan(&self.spec, subject, &context, observed)
+    }
+
+    fn plan_deletion(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        let stays = scope.is_handed_over();
+        plan_deletion(&self.spec, subject, stays, Ceiling::of(scope), observed)
+    }
+}
+
+fn plan(spec: &PluvoUserSpec, subject: &Subject<'_>, context: &UserContext<'_>, observed: &impl Observed) -> Decision {
+    if let Err(refusal) = permitted(spec, &context.ceiling) {
+        return *refusal;
+    }
     let mut decision = match find_account(spec, subject, context, observed) {
         Account::Stop(decision) => return *decision,
         Account::NotNeeded => {
@@ -59,8 +77,17 @@ pub fn plan(
                 "archived, and unknown to Pluvo: nothing to do",
             ));
         }
-        Account::ToCreate => create(spec, subject, observed),
-        Account::Ours { user, adopt } => update(spec, subject, &user, adopt, observed),
+        Account::ToCreate => match context.ceiling.roles(&initial_roles(spec)) {
+            Ok(()) => create(spec, subject, observed),
+            Err(refusal) => return *refusal,
+        },
+        Account::Ours { user, adopt } => {
+            let decision = update(spec, subject, &user, adopt, observed);
+            if let Some(role) = context.ceiling.protects(&user) {
+                return context.ceiling.spare(decision, &title(spec), role);
+            }
+            decision
+        }
     };
     decision.mailed = mails(spec, subject, &decision.calls);
     if spec.deletion_policy == UserDeletionPolicy::Archive && subject.mode != Mode::Observe {
@@ -71,11 +98,18 @@ pub fn plan(
     decision
 }
 
-/// Plans the deletion of a user's resource. `handed_over`: another live resource declares the same ref.
-pub fn plan_deletion(
+/// Refuses what the connection does not permit, whatever the account is.
+fn permitted(spec: &PluvoUserSpec, ceiling: &Ceiling<'_>) -> Result<(), Box<Decision>> {
+    ceiling.roles(spec.roles.as_deref().unwrap_or_default())?;
+    spec.email.as_deref().map_or(Ok(()), |email| ceiling.email(email))
+}
+
+/// `handed_over`: another live resource declares the same ref.
+fn plan_deletion(
     spec: &PluvoUserSpec,
     subject: &Subject<'_>,
     handed_over: bool,
+    ceiling: Option<Ceiling<'_>>,
     observed: &impl Observed,
 ) -> Decision {
     if spec.deletion_policy == UserDeletionPolicy::Orphan || subject.mode == Mode::Observe || handed_over {
@@ -90,6 +124,9 @@ pub fn plan_deletion(
         Lookup::Unknown => object::end_unobserved(&title, "archived", observed),
         Lookup::Absent => Decision::release("the account does not exist"),
         Lookup::Found(user) if user.archived => Decision::release("the account is archived"),
+        Lookup::Found(user) if ceiling.is_some_and(|ceiling| ceiling.protects(&user).is_some()) => {
+            Decision::release("the account holds a role outside of the permit, and stays as it is")
+        }
         Lookup::Found(user) => {
             let input = UserInput {
                 archived: Some(true),
@@ -120,7 +157,9 @@ fn find_account(
     observed: &impl Observed,
 ) -> Account {
     let by_ref = observed.user_by_ref(&spec.reference);
-    if let Some(id) = subject.known_id() {
+    if let Some(id) = subject.known_id()
+        && !(spec.on_remote_deletion == OnRemoteDeletion::Recreate && observed.user_by_id(&id) == Lookup::Absent)
+    {
         return known_account(spec, &id, &by_ref, context, observed);
     }
     match by_ref {
@@ -154,7 +193,7 @@ fn known_account(
         (Lookup::Absent, _) => stop(object::known(Verdict::stalled(
             Reason::DeletedRemotely,
             format!(
-                "user {} was known as {id} and is gone from Pluvo; it is not made again. Delete this resource, or give the person a new ref",
+                "user {} was known as {id} and is gone from Pluvo; it is not made again. Delete this resource, or set onRemoteDeletion: Recreate",
                 spec.reference
             ),
         ))),
@@ -179,7 +218,7 @@ fn ours(
         Lookup::Unknown => stop(Decision::unobserved(observed.available())),
         Lookup::Absent => Account::Ours { user, adopt },
         Lookup::Found(holder) if holder.id == user.id => Account::Ours { user, adopt },
-        Lookup::Found(holder) => email_is_taken(spec, &holder, context),
+        Lookup::Found(holder) => email_is_taken(spec, &holder, context, observed),
     }
 }
 
@@ -193,7 +232,7 @@ fn account_by_email(spec: &PluvoUserSpec, context: &UserContext<'_>, observed: &
         Lookup::Found(holder) => holder,
     };
     let free = holder.reference.as_deref().is_none_or(value::is_generated_ref);
-    let allowed = spec.adoption.min(context.adoption_ceiling);
+    let allowed = spec.adoption.min(context.ceiling.permit().adoption);
     let claimed = holder
         .reference
         .as_deref()
@@ -207,24 +246,27 @@ fn account_by_email(spec: &PluvoUserSpec, context: &UserContext<'_>, observed: &
             user: holder,
             adopt: true,
         },
-        _ => email_is_taken(spec, &holder, context),
+        _ => email_is_taken(spec, &holder, context, observed),
     }
 }
 
 /// Somebody else has the address: either that person's resource gives it up, or a human must decide.
-fn email_is_taken(spec: &PluvoUserSpec, holder: &User, context: &UserContext<'_>) -> Account {
+fn email_is_taken(spec: &PluvoUserSpec, holder: &User, context: &UserContext<'_>, observed: &impl Observed) -> Account {
     let theirs = holder.reference.as_deref().unwrap_or("(none)");
-    let gives_up = (context.declared_email)(theirs).is_some_and(|declared| {
-        declared.is_some_and(|email| Some(value::email(&email)) != holder.email.as_deref().map(value::email))
-    });
-    if gives_up {
+    if new_email(holder, context).is_some() {
+        if is_circle(spec, holder, context, observed) {
+            return stop(conflict(format!(
+                "this user and {theirs} wait for each other's e-mail address; nothing is written. Give one of them \
+                 another address first"
+            )));
+        }
         let verdict = Verdict::fleeting(
             Reason::DependencyNotReady,
             format!("the e-mail address is still that of user {theirs}, whose resource gives it up"),
         );
         return stop(object::known(verdict));
     }
-    let hint = match spec.adoption.min(context.adoption_ceiling) {
+    let hint = match spec.adoption.min(context.ceiling.permit().adoption) {
         Adoption::ByEmail => "",
         _ if spec.adoption == Adoption::ByEmail => "; the connection permits no adoption by e-mail",
         _ => "; if it is the same person, set adoption: ByEmail",
@@ -232,6 +274,32 @@ fn email_is_taken(spec: &PluvoUserSpec, holder: &User, context: &UserContext<'_>
     stop(conflict(format!(
         "the e-mail address belongs to the account with ref {theirs}; nothing is written{hint}"
     )))
+}
+
+/// The address for which somebody's resource gives up the one that the account has.
+fn new_email(holder: &User, context: &UserContext<'_>) -> Option<String> {
+    let declared = (context.declared_email)(holder.reference.as_deref()?)??;
+    let held = holder.email.as_deref().map(value::email);
+    (Some(value::email(&declared)) != held).then_some(declared)
+}
+
+/// Whether whoever holds the address waits, perhaps through others, for that of this very user.
+fn is_circle(spec: &PluvoUserSpec, holder: &User, context: &UserContext<'_>, observed: &impl Observed) -> bool {
+    let mut seen = HashSet::from([holder.id.clone()]);
+    let mut wanted = new_email(holder, context);
+    while let Some(email) = wanted {
+        let Lookup::Found(next) = observed.user_by_email(&email) else {
+            return false;
+        };
+        if next.reference.as_deref() == Some(&spec.reference) {
+            return true;
+        }
+        if !seen.insert(next.id.clone()) {
+            return false;
+        }
+        wanted = new_email(&next, context);
+    }
+    false
 }
 
 fn conflict(message: String) -> Decision {
@@ -274,11 +342,7 @@ fn create(spec: &PluvoUserSpec, subject: &Subject<'_>, observed: &impl Observed)
     ];
     attributes.extend(optional_attributes(spec, None));
     let user = UserInput {
-        roles: Some(
-            spec.roles
-                .as_ref()
-                .map_or_else(|| vec!["PARTICIPANT".into()], |roles| role_values(roles)),
-        ),
+        roles: Some(role_values(&initial_roles(spec))),
         ..input(spec, |path| path != "archived" && path != "ref")
     };
     let reference: Arc<str> = spec.reference.as_str().into();
@@ -371,6 +435,11 @@ fn update(spec: &PluvoUserSpec, subject: &Subject<'_>, user: &User, adopt: bool,
         subject,
         observed,
     )
+}
+
+/// The roles of an account that is made.
+fn initial_roles(spec: &PluvoUserSpec) -> Vec<Role> {
+    spec.roles.clone().unwrap_or_else(|| vec![Role::Participant])
 }
 
 fn role_values(roles: &[Role]) -> Vec<EnumValue> {

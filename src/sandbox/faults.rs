@@ -26,24 +26,50 @@ pub struct Planned {
     /// Only to documents with this root field.
     #[serde(default)]
     pub operation: Option<String>,
+    /// Only to documents with at least so many root fields.
+    #[serde(default)]
+    pub least_operations: usize,
     /// To which endpoint.
     #[serde(default)]
     pub endpoint: Endpoint,
 }
 
-/// What happens to a request. None of these executes anything.
+/// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Fault {
-    /// Answered as if its token had ended.
+    /// Answered as if its token had ended; nothing is executed.
     Unauthorized,
-    /// Answered with 429.
+    /// Answered with 429; nothing is executed.
     TooManyRequests {
         /// The header `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// The connection ends without an answer.
+    /// The connection ends without an answer, and nothing was executed.
     DropConnection,
+    /// Answered with this status and a page for people; nothing is executed.
+    ServerError {
+        /// 500 to 599.
+        status: u16,
+    },
+    /// It is executed, and the connection ends without an answer.
+    DropAfterCommit,
+    /// Its first mutation fails; the others are executed.
+    MutationError {
+        /// Whether the error says which one it was.
+        path: bool,
+    },
+    /// So many of its mutations are executed, and those behind them fail.
+    CommitFirst {
+        /// How many.
+        count: usize,
+    },
+    /// It is executed, and the answer of its first operation is null, without an error.
+    PartialData,
+    /// It waits for a release before it is executed.
+    HoldBeforeCommit,
+    /// It is executed, and its answer waits for a release.
+    HoldAfterCommit,
 }
 
 /// To which endpoint a fault belongs.
@@ -63,6 +89,7 @@ impl Faults {
         let fits = |planned: &Planned| {
             planned.endpoint == endpoint
                 && planned.times > 0
+                && planned.least_operations <= operations.len()
                 && planned
                     .operation
                     .as_ref()

@@ -95,6 +95,11 @@ impl Journal {
         }
     }
 
+    /// What was done since.
+    pub fn since(&self, mark: Mark) -> &[Entry] {
+        self.entries.get(mark.entries..).unwrap_or_default()
+    }
+
     /// Notes that everything since the mark was undone; its mails were never sent.
     pub fn roll_back(&mut self, to: Mark) {
         self.mails.truncate(to.mails);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::{
-    graphql::{Caller, Schema, schema},
+    graphql::{Caller, Interference, Schema, schema},
     organization::{Organization, Origin},
     scope::Client,
     seed::{Generate, Seed},
@@ -72,11 +72,14 @@ pub async fn page_times(users: usize) -> Result<PageTimes, Refusal> {
     let seeding_millis = started.elapsed().as_millis();
     let group = store.groups().expect_ref("group-0001")?.id.to_string();
     let clients = vec![Client::with_all_scopes("measure", "")];
-    let organization = Arc::new(Organization::new(Arc::new(Origin {
-        clients,
-        settings: Settings::default(),
-        store,
-    })));
+    let organization = Arc::new(Organization::new(
+        "measured",
+        Arc::new(Origin {
+            clients,
+            settings: Settings::default(),
+            store,
+        }),
+    ));
     let schema = schema();
     let last = users.saturating_sub(50);
     Ok(PageTimes {
@@ -96,6 +99,7 @@ async fn median(schema: &Schema, organization: &Arc<Organization>, variables: &J
             return 0;
         };
         let caller = Caller {
+            interference: Interference::default(),
             organization: organization.clone(),
             grant,
             request: 0,

@@ -31,6 +31,7 @@
 //! | `POST /_sandbox/change` | `{users, groups, trainings}` by ref, with the fields of a seed, `remove…` lists and null for "erase"; `advanceClock: "2m"` |
 //! | `GET`, `POST /_sandbox/settings` | [`Settings`]; a POST changes those that it names |
 //! | `GET`, `POST`, `DELETE /_sandbox/faults` | `{latencyMs, atomicDocuments, next: [{fault, times, operation, endpoint}]}`; a POST replaces all |
+//! | `POST /_sandbox/faults/release` | lets go of the requests that `holdBeforeCommit` and `holdAfterCommit` hold; `held` in the stats counts them |
 //! | `POST /_sandbox/tokens/revoke` | ends all tokens |
 //! | `POST /_sandbox/reset` | as at the start; only tokens stay valid |
 //!
@@ -51,6 +52,7 @@
 
 mod clock;
 mod faults;
+mod gate;
 mod graphql;
 mod http;
 mod journal;

@@ -7,7 +7,8 @@ use parking_lot::{Mutex, RwLock};
 use super::{
     clock::Clock,
     faults::Faults,
-    journal::Journal,
+    gate::Gate,
+    journal::{Journal, Mark},
     scope::Client,
     settings::Settings,
     stats::Meter,
@@ -31,6 +32,8 @@ pub struct Origin {
 /// Of the locks, `documents` is taken first and for a whole GraphQL document; the others only for a moment each.
 #[derive(Debug)]
 pub struct Organization {
+    /// What it is called in addresses.
+    name: Arc<str>,
     origin: Arc<Origin>,
     /// Its time.
     pub clock: Clock,
@@ -46,6 +49,8 @@ pub struct Organization {
     pub meter: Meter,
     /// What is to go wrong.
     pub faults: Mutex<Faults>,
+    /// Where requests wait that a fault holds.
+    pub gate: Gate,
     /// Taken exclusively by a document of mutations, so that a document that is rolled back takes no other along and
     /// nobody reads what is not going to stay.
     pub documents: tokio::sync::RwLock<()>,
@@ -53,8 +58,9 @@ pub struct Organization {
 
 impl Organization {
     /// A new organization.
-    pub fn new(origin: Arc<Origin>) -> Self {
+    pub fn new(name: &str, origin: Arc<Origin>) -> Self {
         Self {
+            name: name.into(),
             clock: Clock::default(),
             store: RwLock::new(origin.store.clone()),
             settings: RwLock::new(origin.settings.clone()),
@@ -62,8 +68,18 @@ impl Organization {
             journal: Mutex::default(),
             meter: Meter::default(),
             faults: Mutex::default(),
+            gate: Gate::default(),
             documents: tokio::sync::RwLock::default(),
             origin,
+        }
+    }
+
+    /// Logs what a document did, on target `journal`: it stays when the process is gone.
+    pub fn log_since(&self, mark: Mark) {
+        for entry in self.journal.lock().since(mark) {
+            // What is made of strings can always be written.
+            let entry = serde_json::to_string(entry).unwrap_or_default();
+            tracing::debug!(target: "journal", organization = &*self.name, "{entry}");
         }
     }
 
@@ -91,6 +107,7 @@ impl Organization {
         *self.settings.write() = self.origin.settings.clone();
         *self.journal.lock() = Journal::default();
         *self.faults.lock() = Faults::default();
+        self.gate.release();
         self.meter.reset();
         self.clock.reset();
     }

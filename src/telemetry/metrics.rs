@@ -2,7 +2,7 @@
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -12,8 +12,45 @@ use crate::api::Kind;
 pub struct Metrics {
     registry: Registry,
     passes: Family<KindLabel, Counter>,
+    /// Passes over managed resources that are to come or under way.
+    pub awaited_passes: Gauge,
     status_writes: Family<KindLabel, Counter>,
     conflicts: Counter,
+    guard_held: Family<HeldLabel, Gauge>,
+    guard_passed: Family<HeldLabel, Gauge>,
+}
+
+/// What the guard of a connection counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GuardFigures {
+    /// Destructive operations that are held until somebody approves them.
+    pub held_destructive: usize,
+    /// Mails that are held.
+    pub held_mails: usize,
+    /// Destructive operations that were let through within the window.
+    pub passed_destructive: usize,
+    /// Mails that were let through.
+    pub passed_mails: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldLabel {
+    namespace: String,
+    connection: String,
+    what: &'static str,
+}
+
+const DESTRUCTIVE: &str = "destructive";
+const MAILS: &str = "mails";
+
+impl HeldLabel {
+    fn new(namespace: &str, connection: &str, what: &'static str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            connection: connection.to_owned(),
+            what,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,11 +82,31 @@ impl Default for Metrics {
             "Writes to Kubernetes that were refused because the object had changed",
             conflicts.clone(),
         );
+        let awaited_passes = Gauge::default();
+        registry.register(
+            "awaited_passes",
+            "Passes over managed resources that are to come or under way",
+            awaited_passes.clone(),
+        );
+        let (guard_held, guard_passed) = (Family::default(), Family::default());
+        registry.register(
+            "guard_held",
+            "What the guard of a connection holds until somebody approves it",
+            guard_held.clone(),
+        );
+        registry.register(
+            "guard_passed",
+            "What the guard of a connection let through within its window, approved sets apart",
+            guard_passed.clone(),
+        );
         Self {
             registry,
             passes,
+            awaited_passes,
             status_writes,
             conflicts,
+            guard_held,
+            guard_passed,
         }
     }
 }
@@ -67,6 +124,28 @@ impl Metrics {
             .inc();
     }
 
+    /// What the guard of a connection counts now.
+    pub fn guard(&self, namespace: &str, connection: &str, figures: GuardFigures) {
+        let set = |family: &Family<HeldLabel, Gauge>, what, value: usize| {
+            family
+                .get_or_create(&HeldLabel::new(namespace, connection, what))
+                .set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&self.guard_held, DESTRUCTIVE, figures.held_destructive);
+        set(&self.guard_held, MAILS, figures.held_mails);
+        set(&self.guard_passed, DESTRUCTIVE, figures.passed_destructive);
+        set(&self.guard_passed, MAILS, figures.passed_mails);
+    }
+
+    /// A connection is gone: what its guard held last would stand for ever.
+    pub fn forget_guard(&self, namespace: &str, connection: &str) {
+        for family in [&self.guard_held, &self.guard_passed] {
+            for what in [DESTRUCTIVE, MAILS] {
+                family.remove(&HeldLabel::new(namespace, connection, what));
+            }
+        }
+    }
+
     /// A write was refused because the object had changed.
     pub fn conflict(&self) {
         self.conflicts.inc();
@@ -79,5 +158,29 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guard_of_a_connection_that_is_gone_is_not_counted_any_more() {
+        let metrics = Metrics::default();
+        for connection in ["one", "other"] {
+            let figures = GuardFigures {
+                held_destructive: 3,
+                ..GuardFigures::default()
+            };
+            metrics.guard("ns", connection, figures);
+        }
+        metrics.forget_guard("ns", "one");
+        let text = metrics.encode();
+        assert!(!text.contains(r#"connection="one""#), "{text}");
+        assert!(
+            text.contains(r#"pluvo_operator_guard_held{namespace="ns",connection="other",what="destructive"} 3"#),
+            "{text}"
+        );
     }
 }

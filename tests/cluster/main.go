@@ -41,7 +41,7 @@ func main() {
 const usage = `usage:
   testcluster up --dir DIR [--stdin]
         runs a cluster until SIGTERM or SIGINT; DIR gets kubeconfig, pids.json, audit.log and the logs
-  testcluster operator --kubeconfig FILE --dir DIR [--namespace NS] [--release NAME] [--env NAME=VALUE]... -- BINARY
+  testcluster operator --kubeconfig FILE --dir DIR [--namespace NS] [--release NAME] [--server URL] [--env NAME=VALUE]... -- BINARY
         becomes BINARY with the arguments, environment and permissions of the release's Deployment;
         DIR gets its kubeconfig, and run.json, which says what it was started with
   testcluster port

@@ -23,9 +23,9 @@ import (
 
 // installation says which release's operator to run.
 type installation struct {
-	kubeconfig, dir, namespace, release string
-	env                                 list
-	binary                              string
+	kubeconfig, server, dir, namespace, release string
+	env                                         list
+	binary                                      string
 }
 
 // operator becomes the operator that the Deployment of a release would have run, with the same arguments and environment
@@ -57,6 +57,7 @@ func parseInstallation(args []string) (*installation, error) {
 	i := &installation{}
 	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
 	flags.StringVar(&i.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "of the cluster's administrator")
+	flags.StringVar(&i.server, "server", "", "where the operator finds the API server, if not where the administrator does")
 	flags.StringVar(&i.dir, "dir", "", "directory for the operator's kubeconfig and run.json; made if absent")
 	flags.StringVar(&i.namespace, "namespace", "pluvo-system", "namespace of the release")
 	flags.StringVar(&i.release, "release", "pluvo-operator", "name of the release")
@@ -97,8 +98,12 @@ func (i *installation) logIn(client *kubernetes.Clientset, admin *rest.Config, a
 	if err := os.MkdirAll(i.dir, 0o755); err != nil {
 		return err
 	}
+	server := i.server
+	if server == "" {
+		server = admin.Host
+	}
 	return writeKubeconfig(filepath.Join(i.dir, "kubeconfig"), access{
-		server:    admin.Host,
+		server:    server,
 		authority: admin.CAData,
 		token:     token.Status.Token,
 		namespace: i.namespace,

@@ -69,11 +69,11 @@ async fn what_cannot_be_is_refused_with_our_words() -> Result {
 }
 
 /// Kind, name, reason, and whether a human must act.
-type Expected = (&'static str, &'static str, &'static str, bool);
+pub type Expected = (&'static str, &'static str, &'static str, bool);
 
-/// Waits until all are explained, lets three sweeps pass, and returns the messages. Nothing may have been written
-/// meanwhile.
-async fn explained(tenant: &Tenant<'_>, expected: &[Expected]) -> Result<String> {
+/// Waits until all are explained, lets three sweeps pass, and returns the messages. Meanwhile nothing may have been
+/// written: not to Pluvo, and in the end not to the resources either.
+pub async fn explained(tenant: &Tenant<'_>, expected: &[Expected]) -> Result<String> {
     for (kind, name, reason, stalled) in expected {
         let object = tenant.reports(kind, name, "Ready", "False", reason).await?;
         ensure!(
@@ -82,14 +82,22 @@ async fn explained(tenant: &Tenant<'_>, expected: &[Expected]) -> Result<String>
             object["status"]
         );
     }
-    let before = tenant.mutations().await?;
-    tenant.sweeps(3).await?;
-    ensure!(tenant.mutations().await? == before, "{:?}", tenant.mutations().await?);
+    let mutations = tenant.mutations().await?;
+    tenant.sweeps(1).await?;
+    let said = said_of(tenant, expected).await?;
+    tenant.sweeps(2).await?;
+    ensure!(
+        tenant.mutations().await? == mutations,
+        "{:?}",
+        tenant.mutations().await?
+    );
     let mut messages = Vec::new();
-    for (kind, name, reason, _) in expected {
-        let ready = condition(&tenant.get(kind, name).await?, "Ready")
-            .cloned()
-            .unwrap_or_default();
+    for ((kind, name, reason, _), (before, after)) in expected
+        .iter()
+        .zip(said.into_iter().zip(said_of(tenant, expected).await?))
+    {
+        ensure!(before == after, "{kind} {name}: {before} became {after}");
+        let ready = condition(&after, "Ready").cloned().unwrap_or_default();
         ensure!(ready["reason"] == *reason, "{kind} {name}: {ready}");
         let message = ready["message"]
             .as_str()
@@ -98,6 +106,17 @@ async fn explained(tenant: &Tenant<'_>, expected: &[Expected]) -> Result<String>
         messages.push(format!("{kind} {reason}: {message}"));
     }
     Ok(messages.join("\n"))
+}
+
+/// The resources as they are; of a connection, which is written after each sweep, what its conditions say.
+async fn said_of(tenant: &Tenant<'_>, expected: &[Expected]) -> Result<Vec<Value>> {
+    let mut said = Vec::new();
+    for (kind, name, ..) in expected {
+        let object = tenant.get(kind, name).await?;
+        let conditions = json!({"status": {"conditions": object["status"]["conditions"]}});
+        said.push(if *kind == "PluvoConnection" { conditions } else { object });
+    }
+    Ok(said)
 }
 
 #[tokio::test]
@@ -181,6 +200,9 @@ async fn what_cannot_be_done_is_explained_and_neighbours_do_not_suffer() -> Resu
     )
     .await?;
     insta::assert_snapshot!(messages);
+    for name in ["neighbour", "first", "odd"] {
+        tenant.ready("PluvoUser", name).await?;
+    }
     Ok(())
 }
 
@@ -230,39 +252,49 @@ async fn one_bad_entry_never_fails_its_neighbours() -> Result {
 }
 
 #[tokio::test]
-async fn a_missing_secret_and_wrong_credentials_are_told_on_the_connection() -> Result {
+async fn connections_that_cannot_serve_say_why_and_others_go_on() -> Result {
     let world = World::shared().await?;
-    let tenant = world
-        .tenant("secret", json!({"credentialsSecretRef": {"name": "not-there"}}))
-        .await?;
-    let missing = tenant
-        .reports("PluvoConnection", "default", "Ready", "False", "SecretNotFound")
-        .await?;
-    let second = json!({"organization": tenant.namespace, "credentialsSecretRef": {"name": "pluvo-credentials"}});
-    tenant.declare("PluvoConnection", "second", second).await?;
-    let twice = tenant
-        .reports(
-            "PluvoConnection",
-            "second",
-            "Stalled",
-            "True",
-            "OrganizationAlreadyConnected",
-        )
-        .await?;
-    let absent = json!({"ref": "EMP-1", "email": "a@example.com", "name": "A", "connectionRef": {"name": "nowhere"}});
-    tenant.declare("PluvoUser", "lost", absent).await?;
-    let lost = tenant
-        .reports("PluvoUser", "lost", "Ready", "False", "ConnectionNotReady")
-        .await?;
-    let messages: Vec<_> = [missing, twice, lost]
-        .iter()
-        .map(|object| {
-            condition(object, "Ready")
-                .and_then(|ready| ready["message"].as_str())
-                .unwrap_or_default()
-                .replace(&tenant.namespace, "<namespace>")
-        })
-        .collect();
-    insta::assert_snapshot!(messages.join("\n"));
+    let tenant = world.tenant("connections", json!({})).await?;
+    tenant.declare("PluvoUser", "neighbour", person("NEIGHBOUR")).await?;
+    tenant.ready("PluvoUser", "neighbour").await?;
+    let wrong = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "wrong"},
+        "stringData": {"client-id": "operator", "client-secret": "not-the-secret"},
+    });
+    tenant.apply(&wrong.to_string()).await?;
+    let organization = |suffix: &str| format!("{}{suffix}", tenant.namespace);
+    for (name, organization, secret) in [
+        ("twin", organization(""), "pluvo-credentials"),
+        ("secretless", organization("-secretless"), "not-there"),
+        ("rejected", organization("-rejected"), "wrong"),
+    ] {
+        let spec = json!({"organization": organization, "credentialsSecretRef": {"name": secret}});
+        tenant.declare("PluvoConnection", name, spec).await?;
+    }
+    for connection in ["twin", "secretless", "rejected", "nowhere"] {
+        let over = json!({"connectionRef": {"name": connection}});
+        tenant
+            .declare("PluvoUser", &format!("of-{connection}"), with(person(connection), over))
+            .await?;
+    }
+    let messages = explained(
+        &tenant,
+        &[
+            ("PluvoConnection", "twin", "OrganizationAlreadyConnected", true),
+            ("PluvoConnection", "secretless", "SecretNotFound", false),
+            ("PluvoConnection", "rejected", "CredentialsRejected", true),
+            ("PluvoUser", "of-twin", "ConnectionNotReady", false),
+            ("PluvoUser", "of-secretless", "ConnectionNotReady", false),
+            ("PluvoUser", "of-rejected", "ConnectionNotReady", false),
+            ("PluvoUser", "of-nowhere", "ConnectionNotReady", false),
+        ],
+    )
+    .await?;
+    insta::assert_snapshot!(messages);
+    tenant.ready("PluvoUser", "neighbour").await?;
+    for suffix in ["-secretless", "-rejected"] {
+        let log = world.sandbox.organization(&organization(suffix)).log().await?;
+        ensure!(log.is_empty(), "{log:?}");
+    }
     Ok(())
 }

@@ -94,27 +94,35 @@ async fn values_that_would_be_ignored_are_refused() -> Result {
     Ok(())
 }
 
+/// What the chart grants: `verb resource.group`.
+pub async fn granted() -> Result<BTreeSet<String>> {
+    let documents = render(&[]).await?;
+    let rules = only(&documents, "ClusterRole")?["rules"]
+        .as_array()
+        .context("no rules")?;
+    let triples = rules.iter().flat_map(triples);
+    Ok(triples
+        .map(|(group, resource, verb)| format!("{verb} {resource}.{group}"))
+        .collect())
+}
+
 #[tokio::test]
 async fn permissions_are_no_more_than_these() -> Result {
-    let documents = render(&[]).await?;
-    let mut granted = BTreeSet::new();
-    for rule in only(&documents, "ClusterRole")?["rules"]
-        .as_array()
-        .context("no rules")?
-    {
-        for (group, resource, verb) in triples(rule) {
-            granted.insert(format!("{verb} {resource}.{group}"));
-        }
-    }
+    let granted = granted().await?;
     let mut wanted: BTreeSet<_> = [
         "get secrets.",
+        "get namespaces.",
+        "get customresourcedefinitions.apiextensions.k8s.io",
         "create events.events.k8s.io",
         "patch events.events.k8s.io",
     ]
     .map(str::to_owned)
     .into();
     for plural in crds().into_iter().map(|crd| crd.spec.names.plural) {
-        wanted.extend(["get", "list", "watch", "patch"].map(|verb| format!("{verb} {plural}.pluvo.dev")));
+        wanted.extend(["list", "watch"].map(|verb| format!("{verb} {plural}.pluvo.dev")));
+        if plural != "pluvoconnections" {
+            wanted.insert(format!("patch {plural}.pluvo.dev"));
+        }
         wanted.insert(format!("patch {plural}/status.pluvo.dev"));
     }
     assert_eq!(granted, wanted);

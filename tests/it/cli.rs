@@ -6,7 +6,10 @@ use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Organization, Result, Sandbox, binary, subdirectory};
+use crate::{
+    examples::all_ready,
+    support::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, binary, subdirectory},
+};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
@@ -28,8 +31,8 @@ async fn sandbox() -> Result<Sandbox> {
 }
 
 /// What a command said, without what differs from run to run, and how it ended.
-struct Said {
-    code: i32,
+pub struct Said {
+    pub code: i32,
     out: String,
     err: String,
 }
@@ -48,7 +51,7 @@ impl Said {
     }
 
     /// Everything that it said.
-    fn all(&self) -> String {
+    pub fn all(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
 }
@@ -57,7 +60,7 @@ async fn run(sandbox: &Sandbox, args: &[&str]) -> Result<Said> {
     run_with(sandbox, args, &[]).await
 }
 
-async fn run_with(sandbox: &Sandbox, args: &[&str], env: &[(&str, &str)]) -> Result<Said> {
+pub async fn run_with(sandbox: &Sandbox, args: &[&str], env: &[(&str, &str)]) -> Result<Said> {
     let mut command = tokio::process::Command::new(binary());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PLUVO_") || name == "RUST_LOG") {
         command.env_remove(name);
@@ -165,42 +168,77 @@ async fn plans_of_an_empty_an_applied_and_a_tampered_organization() -> Result {
     Ok(())
 }
 
-/// What a plan announces and what is then sent, with new objects under the names that a plan has for them.
+/// Mutations in words that do not depend on how they travelled: sorted, and those of members one for each member.
+fn told_apart(mutations: impl Iterator<Item = Value>) -> Vec<String> {
+    let mut texts = Vec::new();
+    for mut mutation in mutations {
+        let members = mutation["arguments"]["userIds"].take();
+        if let Some(members) = members.as_array() {
+            for member in members {
+                mutation["arguments"]["userIds"] = member.clone();
+                texts.push(mutation.to_string());
+            }
+        } else {
+            texts.push(mutation.to_string());
+        }
+    }
+    let mut texts: Vec<_> = texts.into_iter().map(|text| text.replace("\\u0026", "&")).collect();
+    texts.sort();
+    texts
+}
+
+/// What a plan for an organization announces.
+async fn announced(sandbox: &Sandbox) -> Result<Vec<String>> {
+    let plan = plan(sandbox, &quiet_examples(), &["-o", "json", "--show-personal-data"]).await?;
+    let report: Value = serde_json::from_str(&plan.out)?;
+    ensure!(report["format"] == "pluvo.dev/plan/v1", "{}", plan.all());
+    let resources = report["resources"].as_array().into_iter().flatten();
+    let mutations = resources.flat_map(|resource| resource["mutations"].as_array().cloned().unwrap_or_default());
+    Ok(told_apart(mutations.map(
+        |mutation| json!({"operation": mutation["operation"], "arguments": mutation["arguments"]}),
+    )))
+}
+
+/// What was sent to an organization, with new objects under the names that a plan has for them.
+async fn sent(organization: &Organization, before: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    let mut names = names_of_new_objects(organization).await?;
+    names.retain(|id, _| !before.contains_key(id));
+    let log = organization.log().await?.into_iter();
+    let mutations = log.map(|entry| {
+        let mutation = json!({"operation": entry["operation"], "arguments": entry["arguments"]});
+        let text = names
+            .iter()
+            .fold(mutation.to_string(), |text, (id, name)| text.replace(id, name));
+        serde_json::from_str(&text)
+    });
+    Ok(told_apart(mutations.collect::<Result<Vec<_>, _>>()?.into_iter()))
+}
+
 #[tokio::test]
-async fn a_plan_announces_what_is_sent() -> Result {
+async fn a_plan_announces_what_apply_sends() -> Result {
     let sandbox = sandbox().await?;
     let acme = sandbox.organization("acme");
-    let announced = plan(&sandbox, &quiet_examples(), &["-o", "json", "--show-personal-data"]).await?;
-    let report: Value = serde_json::from_str(&announced.out)?;
-    ensure!(report["format"] == "pluvo.dev/plan/v1", "{}", announced.all());
-    let announced = report["resources"].as_array().into_iter().flatten();
-    let announced = announced.flat_map(|resource| resource["mutations"].as_array().cloned().unwrap_or_default());
-
-    let before = names_of_new_objects(&acme).await?;
+    let (announced, before) = (announced(&sandbox).await?, names_of_new_objects(&acme).await?);
     let files = quiet_examples();
-    let args: Vec<_> = ["apply"]
-        .into_iter()
-        .chain(files.iter().flat_map(|file| ["-f", file]))
-        .collect();
+    let files = files.iter().flat_map(|file| ["-f", file]);
+    let args: Vec<_> = ["apply"].into_iter().chain(files).collect();
     let applied = run(&sandbox, &args).await?;
     ensure!(applied.code == 0, "{}", applied.all());
-    let mut names = names_of_new_objects(&acme).await?;
-    names.retain(|id, _| !before.contains_key(id));
-    let sent = acme.log().await?.into_iter().map(|entry| {
-        let mutation = json!({"operation": entry["operation"], "arguments": entry["arguments"]});
-        names
-            .iter()
-            .fold(mutation.to_string(), |text, (id, name)| text.replace(id, name))
-    });
+    pretty_equal(&announced, &sent(&acme, &before).await?)
+}
 
-    let sorted = |texts: Vec<String>| {
-        let mut texts: Vec<_> = texts.into_iter().map(|text| text.replace("\\u0026", "&")).collect();
-        texts.sort();
-        texts
-    };
-    let announced = announced
-        .map(|mutation| json!({"operation": mutation["operation"], "arguments": mutation["arguments"]}).to_string());
-    pretty_equal(&sorted(announced.collect()), &sorted(sent.collect()))
+#[tokio::test]
+async fn a_plan_announces_what_the_controller_sends() -> Result {
+    let sandbox = sandbox().await?;
+    let acme = sandbox.organization("acme");
+    let (announced, before) = (announced(&sandbox).await?, names_of_new_objects(&acme).await?);
+    let cluster = Cluster::start().await?;
+    let _operator = Operator::run(&cluster, OperatorOptions::sandbox(sandbox.url())).await?;
+    for files in quiet_examples() {
+        cluster.kubectl(&["apply", "-R", "-f", &files]).await?;
+    }
+    all_ready(&cluster).await?;
+    pretty_equal(&announced, &sent(&acme, &before).await?)
 }
 
 fn pretty_equal(announced: &[String], sent: &[String]) -> Result {
@@ -243,11 +281,16 @@ async fn apply_sends_no_mail_and_removes_nobody() -> Result {
 kind: PluvoGroupMembership
 metadata: {name: board}
 spec: {group: {ref: board}, policy: Exclusive, users: [EMP-10007]}
+---
+apiVersion: pluvo.dev/v1alpha1
+kind: PluvoConnection
+metadata: {name: default}
+spec: {organization: acme, credentialsSecretRef: {name: pluvo-credentials}, permit: {exclusive: true}}
 ",
     )?;
     let manifests = manifests.to_string_lossy();
-    let connection = format!("{EXAMPLES}/00-connection");
-    let applied = run(&sandbox, &["apply", "-f", &manifests, &connection]).await?;
+    let credentials = format!("{EXAMPLES}/00-connection/secret.yaml");
+    let applied = run(&sandbox, &["apply", "-f", &manifests, &credentials]).await?;
     ensure!(applied.code == 0, "{}", applied.all());
     insta::assert_snapshot!("apply_exclusive", applied.stable());
     let state = acme.state().await?;

@@ -4,35 +4,19 @@ use anyhow::ensure;
 use pluvo_operator::api::PluvoUser;
 use serde_json::json;
 
-use crate::support::{Result, SEED, World, create_all, eventually, object};
-
-fn users(count: usize) -> Result<Vec<PluvoUser>> {
-    let list: serde_json::Value = serde_json::from_str(&people(count))?;
-    let users = list["items"].as_array().into_iter().flatten().cloned();
-    Ok(users.map(serde_json::from_value).collect::<Result<_, _>>()?)
-}
-
-fn people(count: usize) -> String {
-    let items: Vec<_> = (0..count)
-        .map(|number| {
-            let spec = json!({"ref": format!("EMP-{number}"), "email": format!("emp-{number}@example.com"), "name": format!("User {number}")});
-            object("PluvoUser", &format!("emp-{number}"), spec)
-        })
-        .collect();
-    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
-}
+use crate::support::{Result, SEED, World, create_all, eventually, people};
 
 #[tokio::test]
 async fn tokens_that_are_revoked_five_times_cost_five_more() -> Result {
     let world = World::shared().await?;
     let limits =
-        json!({"inFlight": 8, "writing": 8, "operationsPerRequest": 2, "requestsPerSecond": 200, "burst": 200});
+        json!({"inFlight": 8, "writing": 8, "operationsPerRequest": 4, "requestsPerSecond": 200, "burst": 200});
     let tenant = world
         .tenant("revoked", json!({"limits": limits, "interval": "1h"}))
         .await?;
     tenant.sweeps(1).await.ok();
     tenant.organization.faults(&json!({"latencyMs": 200})).await?;
-    let declare = async { create_all(&tenant.api_of::<PluvoUser>(), users(400)?).await };
+    let declare = async { create_all(&tenant.api_of::<PluvoUser>(), people(0..400)?).await };
     let revoke = async {
         for revoked in 1..=5 {
             eventually("the sync goes on", std::time::Duration::from_mins(1), async || {
@@ -74,13 +58,14 @@ async fn rotated_credentials_are_taken_up_by_the_same_process() -> Result {
     seed["clients"] = clients;
     let world = World::start_with(&seed.to_string(), &[]).await?;
     let tenant = world.tenant("rotated", json!({})).await?;
-    tenant.apply(&people(1)).await?;
-    tenant.ready("PluvoUser", "emp-0").await?;
+    let users = tenant.api_of::<PluvoUser>();
+    create_all(&users, people(0..1)?).await?;
+    tenant.ready("PluvoUser", "emp-00000").await?;
     let pid = world.operator.lock().await.process()?.pid();
     tenant.secret("rotated", "rotated-secret").await?;
     tenant.sweeps(2).await?;
-    tenant.apply(&people(2)).await?;
-    tenant.ready("PluvoUser", "emp-1").await?;
+    create_all(&users, people(1..2)?).await?;
+    tenant.ready("PluvoUser", "emp-00001").await?;
     let clients: Vec<_> = tenant
         .organization
         .log()
@@ -88,7 +73,7 @@ async fn rotated_credentials_are_taken_up_by_the_same_process() -> Result {
         .iter()
         .map(|entry| entry["client"].clone())
         .collect();
-    ensure!(clients == ["operator", "rotated"], "{clients:?}");
+    ensure!(clients == ["operator", "operator", "rotated", "rotated"], "{clients:?}");
     ensure!(world.operator.lock().await.process()?.pid() == pid);
     Ok(())
 }
@@ -97,8 +82,8 @@ async fn rotated_credentials_are_taken_up_by_the_same_process() -> Result {
 async fn wrong_credentials_are_one_condition_and_not_a_thousand() -> Result {
     let world = World::start().await?;
     let tenant = world.tenant("wrong", json!({})).await?;
-    tenant.apply(&people(300)).await?;
-    tenant.users_ready(300).await?;
+    create_all(&tenant.api_of::<PluvoUser>(), people(0..1000)?).await?;
+    tenant.users_ready(1000).await?;
     let mark = world.cluster.audit().mark().await?;
     tenant.secret("operator", "not-the-secret").await?;
     tenant.organization.revoke_tokens().await?;
@@ -113,7 +98,7 @@ async fn wrong_credentials_are_one_condition_and_not_a_thousand() -> Result {
         )
         .await?;
     tenant
-        .reports("PluvoUser", "new", "Ready", "False", "ApiUnavailable")
+        .reports("PluvoUser", "new", "Ready", "False", "ConnectionNotReady")
         .await?;
     let user = world.operator.lock().await.user();
     let written = world

@@ -253,9 +253,7 @@ async fn drift_is_reported_and_put_right(
     let row = row(what);
 
     // Observe: an entry, no mutation, gone when it is undone.
-    tenant
-        .declare("PluvoConnection", "default", connection(&tenant, "Observe"))
-        .await?;
+    tenant.reconnect(json!({"mode": "Observe"})).await?;
     for (kind, name) in ALL {
         tenant
             .until(kind, name, "mode Observe", |object| {
@@ -280,9 +278,7 @@ async fn drift_is_reported_and_put_right(
     ensure!(tenant.mutations().await? == before, "mutations in mode Observe");
 
     // Correct: True, then False; the correction is named; exactly the mutation that was needed.
-    tenant
-        .declare("PluvoConnection", "default", connection(&tenant, "Correct"))
-        .await?;
+    tenant.reconnect(json!({"mode": "Correct"})).await?;
     for (kind, name) in ALL {
         tenant
             .until(kind, name, "mode Correct", |object| {
@@ -317,13 +313,6 @@ async fn drift_is_reported_and_put_right(
     })
     .await?;
     Ok(())
-}
-
-fn connection(tenant: &Tenant<'_>, mode: &str) -> Value {
-    json!({
-        "organization": tenant.namespace, "credentialsSecretRef": {"name": "pluvo-credentials"}, "interval": "1s",
-        "limits": {"requestsPerSecond": 100, "burst": 100}, "mode": mode,
-    })
 }
 
 /// The statuses of Drifted, one per transition, as a watch saw them.

@@ -1,45 +1,19 @@
 //! A first sync of many users at once: few requests, few writes, nobody twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::ensure;
-use kube::core::ObjectMeta;
-use pluvo_operator::api::{PluvoUser, PluvoUserSpec};
+use pluvo_operator::api::PluvoUser;
 use serde_json::{Value, json};
 
-use crate::support::{Result, SEED, Tenant, World, create_all, create_paced};
+use crate::support::{Result, SEED, Tenant, World, create_all, create_paced, people, soon};
 
 const USERS: usize = 1000;
 
-fn users(count: usize) -> Result<Vec<PluvoUser>> {
-    (0..count)
-        .map(|number| {
-            let spec: PluvoUserSpec = serde_json::from_value(json!({
-                "ref": format!("EMP-{number:05}"), "email": format!("emp-{number:05}@example.com"),
-                "name": format!("User {number:05}"), "customFields": [{"ref": "department", "text": format!("D{}", number % 7)}],
-            }))?;
-            let metadata = ObjectMeta {
-                name: Some(format!("emp-{number:05}")),
-                labels: Some([("team".to_owned(), "all".to_owned())].into()),
-                ..ObjectMeta::default()
-            };
-            Ok(PluvoUser { metadata, spec, status: None })
-        })
-        .collect()
-}
-
-/// A tenant with Pluvo's default limits, a group, and a membership of everybody.
+/// A tenant with Pluvo's default limits.
 async fn tenant<'a>(world: &'a World, prefix: &str) -> Result<Tenant<'a>> {
     let limits = json!({"requestsPerSecond": 5, "burst": 10});
-    let tenant = world
-        .tenant(prefix, json!({"interval": "1h", "limits": limits}))
-        .await?;
-    tenant
-        .declare("PluvoGroup", "all", json!({"ref": "all", "name": "Everybody"}))
-        .await?;
-    let everybody = json!({"group": {"ref": "all"}, "userSelector": {"matchLabels": {"team": "all"}}});
-    tenant.declare("PluvoGroupMembership", "all", everybody).await?;
-    Ok(tenant)
+    world.tenant(prefix, json!({"interval": "1h", "limits": limits})).await
 }
 
 async fn synced(tenant: &Tenant<'_>, count: usize) -> Result<Value> {
@@ -87,8 +61,9 @@ async fn writes(world: &World, mark: u64, namespace: &str) -> Result<HashMap<Str
 async fn a_thousand_users_that_are_there_before_the_operator() -> Result {
     let world = World::prepare(SEED, &[]).await?;
     let tenant = tenant(&world, "first").await?;
+    tenant.declare_everybody().await?;
     let api = tenant.api_of::<PluvoUser>();
-    create_all(&api, users(USERS)?).await?;
+    create_all(&api, people(0..USERS)?).await?;
     let mark = world.cluster.audit().mark().await?;
     world.operator.lock().await.start().await?;
     let stats = synced(&tenant, USERS).await?;
@@ -116,19 +91,19 @@ async fn a_thousand_users_that_are_there_before_the_operator() -> Result {
     ensure!(most.is_some_and(|(_, count)| *count <= 3), "{most:?}");
 
     // Idle sweeps, and a restart: no mutation, no write but to the connection, no pass.
-    let passes = async || Ok::<_, anyhow::Error>(passes(&world.operator.lock().await.get("/metrics").await?));
+    let passes = async || world.operator.lock().await.passes().await;
     let (before, mark, log) = (
         passes().await?,
         world.cluster.audit().mark().await?,
         tenant.mutations().await?.len(),
     );
     for sweep in 1..=10 {
-        request_sweep(&tenant).await?;
+        tenant.sweep().await?;
         let now = passes().await?;
         ensure!(now == before, "after idle sweep {sweep}: {before:?} became {now:?}");
     }
     world.operator.lock().await.restart().await?;
-    request_sweep(&tenant).await?;
+    tenant.sweep().await?;
     ensure!(
         tenant.mutations().await?.len() == log,
         "mutations in idle sweeps or after a restart"
@@ -138,37 +113,34 @@ async fn a_thousand_users_that_are_there_before_the_operator() -> Result {
         written.keys().all(|name| name.starts_with("pluvoconnections/")),
         "{written:?}"
     );
+
+    // One user is changed in Pluvo: passes of those who read it, the user and the membership.
+    let before = passes().await?;
+    let rename = json!({"users": {"EMP-00007": {"name": "Somebody else"}}});
+    tenant.organization.change(&rename).await?;
+    tenant.sweep().await?;
+    let corrected = tenant.until("PluvoUser", "emp-00007", "put right", |user| {
+        ensure!(user["status"]["lastCorrection"]["count"] == 1);
+        Ok(())
+    });
+    corrected.await?;
+    let more = difference(&before, &passes().await?);
+    ensure!(
+        more.keys()
+            .all(|kind| ["PluvoUser", "PluvoGroupMembership"].contains(&&**kind)),
+        "{more:?}"
+    );
+    ensure!(more.values().all(|count| *count <= 4), "{more:?}");
     Ok(())
 }
 
-/// Asks for a sweep, and waits for its end.
-async fn request_sweep(tenant: &Tenant<'_>) -> Result {
-    let at = format!("{:?}", std::time::SystemTime::now());
-    let mut connection = tenant.get("PluvoConnection", "default").await?;
-    let spec = connection["spec"].take();
-    let mut object = crate::support::object("PluvoConnection", "default", spec);
-    object["metadata"]["annotations"] = json!({"pluvo.dev/reconcile-requested-at": at});
-    tenant.apply(&object.to_string()).await?;
-    tenant
-        .until(
-            "PluvoConnection",
-            "default",
-            "the requested sweep has ended",
-            |object| {
-                ensure!(object["status"]["lastHandledReconcileAt"] == at);
-                Ok(())
-            },
-        )
-        .await
-        .map(drop)
-}
-
-/// How many passes there were, by kind.
-fn passes(metrics: &str) -> Vec<String> {
-    let is_pass = |line: &&str| line.starts_with("pluvo_operator_reconcile_passes_total");
-    let mut passes: Vec<_> = metrics.lines().filter(is_pass).map(str::to_owned).collect();
-    passes.sort();
-    passes
+/// The kinds with more passes than before, and how many more.
+fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let more = |(kind, count): (&String, &u64)| {
+        let more = count - before.get(kind).copied().unwrap_or_default();
+        (more > 0).then(|| (kind.clone(), more))
+    };
+    after.iter().filter_map(more).collect()
 }
 
 #[tokio::test]
@@ -177,7 +149,13 @@ async fn a_thousand_users_that_come_at_fifty_a_second() -> Result {
     let tenant = tenant(&world, "paced").await?;
     let api = tenant.api_of::<PluvoUser>();
     let mark = world.cluster.audit().mark().await?;
-    create_paced(&api, users(USERS)?, 50).await?;
+    // The group comes while users come. Before the first, it would be in sync with nobody for a moment, or not; after a
+    // pause, with those who are there: one write more, or not.
+    let group = async {
+        soon("the first user is declared", async || Ok(api.get("emp-00000").await?)).await?;
+        tenant.declare_everybody().await
+    };
+    tokio::try_join!(create_paced(&api, people(0..USERS)?, 50), group)?;
     let stats = synced(&tenant, USERS).await?;
     println!("{USERS} users at 50 a second: {stats}");
     ensure!(

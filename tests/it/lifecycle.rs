@@ -41,6 +41,46 @@ async fn an_account_with_a_generated_ref_is_adopted_by_email() -> Result {
 }
 
 #[tokio::test]
+async fn a_group_is_taken_over_by_its_id() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("adopt-group", json!({})).await?;
+    tenant
+        .organization
+        .seed(&json!({"groups": [{"name": "Research"}]}))
+        .await?;
+    tenant.sweeps(1).await?;
+    let groups = tenant
+        .organization
+        .control(reqwest::Method::GET, "state?ids=true", None)
+        .await?;
+    let (previous, id) = groups["groups"]
+        .as_object()
+        .and_then(|groups| groups.iter().next())
+        .map(|(reference, group)| (reference.clone(), group["id"].clone()))
+        .unwrap_or_default();
+    let spec = json!({"ref": "rnd", "name": "R&D", "adoptId": id});
+    tenant.declare("PluvoGroup", "rnd", spec).await?;
+    let group = tenant.ready("PluvoGroup", "rnd").await?;
+    ensure!(
+        group["status"]["adopted"] == true && group["status"]["previousRef"] == previous,
+        "{}",
+        group["status"]
+    );
+    let state = tenant.organization.state().await?;
+    ensure!(
+        state["groups"].as_object().is_some_and(|groups| groups.len() == 1) && state["groups"]["rnd"]["name"] == "R&D",
+        "{}",
+        state["groups"]
+    );
+    ensure!(
+        tenant.mutations().await? == ["updateGroup"],
+        "{:?}",
+        tenant.mutations().await?
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_account_under_another_persons_ref_is_left_alone() -> Result {
     let world = World::shared().await?;
     let tenant = world.tenant("conflict", json!({})).await?;
@@ -68,11 +108,7 @@ async fn an_account_under_another_persons_ref_is_left_alone() -> Result {
         .reports("PluvoUser", "jane", "Stalled", "True", "IdentityConflict")
         .await?;
     ensure!(tenant.organization.state().await? == before);
-    let connection = json!({
-        "organization": tenant.namespace, "credentialsSecretRef": {"name": "pluvo-credentials"}, "interval": "1s",
-        "permit": {"adoption": "ByEmail"},
-    });
-    tenant.declare("PluvoConnection", "default", connection).await?;
+    tenant.reconnect(json!({"permit": {"adoption": "ByEmail"}})).await?;
     let jane = tenant.ready("PluvoUser", "jane").await?;
     ensure!(jane["status"]["previousRef"] == "EMP-9", "{}", jane["status"]);
     Ok(())
@@ -83,31 +119,29 @@ async fn a_rename_or_a_move_archives_nobody() -> Result {
     let world = World::shared().await?;
     let tenant = world.tenant("rename", json!({})).await?;
     tenant
-        .declare("PluvoUser", "old-name", person("EMP-1", "jane@example.com"))
+        .declare("PluvoUser", "jane", person("EMP-1", "jane@example.com"))
         .await?;
-    tenant.ready("PluvoUser", "old-name").await?;
+    tenant.ready("PluvoUser", "jane").await?;
     tenant
-        .declare("PluvoUser", "new-name", person("EMP-1", "jane@example.com"))
+        .declare("PluvoUser", "jane-doe", person("EMP-1", "jane@example.com"))
         .await?;
     tenant
-        .reports("PluvoUser", "new-name", "Stalled", "True", "OwnedByOther")
+        .reports("PluvoUser", "jane-doe", "Stalled", "True", "OwnedByOther")
         .await?;
-    tenant.delete("PluvoUser", "old-name").await?;
-    tenant.gone("PluvoUser", "old-name").await?;
-    tenant.ready("PluvoUser", "new-name").await?;
+    tenant.delete("PluvoUser", "jane").await?;
+    tenant.gone("PluvoUser", "jane").await?;
+    tenant.ready("PluvoUser", "jane-doe").await?;
 
     let elsewhere = world.cluster.namespace("rename-to").await?;
-    let connection = json!({
-        "organization": tenant.namespace, "credentialsSecretRef": {"name": "pluvo-credentials"}, "interval": "1s",
-        "allowedNamespaces": {"names": [elsewhere]},
-    });
-    tenant.declare("PluvoConnection", "default", connection).await?;
+    tenant
+        .reconnect(json!({"allowedNamespaces": {"names": [elsewhere]}}))
+        .await?;
     let mut spec = person("EMP-1", "jane@example.com");
     spec["connectionRef"] = json!({"name": "default", "namespace": tenant.namespace});
     let moved = crate::support::object("PluvoUser", "moved", spec);
     world.cluster.apply(&elsewhere, &moved.to_string()).await?;
-    tenant.delete("PluvoUser", "new-name").await?;
-    tenant.gone("PluvoUser", "new-name").await?;
+    tenant.delete("PluvoUser", "jane-doe").await?;
+    tenant.gone("PluvoUser", "jane-doe").await?;
     tenant.sweeps(2).await?;
     let state = tenant.organization.state().await?;
     ensure!(state["users"]["EMP-1"]["archived"] == false, "{}", state["users"]);

@@ -3,7 +3,12 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Operator, OperatorOptions, Result, SEED, Sandbox, World, condition, object, soon};
+use crate::{
+    bad_input::explained,
+    support::{
+        Cluster, Operator, OperatorOptions, Result, SEED, Sandbox, Tenant, World, condition, merge, object, soon,
+    },
+};
 
 fn person(reference: &str) -> Value {
     json!({"ref": reference, "email": format!("{}@example.com", reference.to_lowercase()), "name": "Somebody"})
@@ -32,7 +37,7 @@ async fn an_account_that_was_erased_is_not_made_again() -> Result {
     let world = World::shared().await?;
     let tenant = world.tenant("erased", json!({})).await?;
     tenant.declare("PluvoUser", "jane", person("EMP-1")).await?;
-    tenant.ready("PluvoUser", "jane").await?;
+    let jane = tenant.ready("PluvoUser", "jane").await?;
     tenant.organization.change(&json!({"users": {"EMP-1": null}})).await?;
     tenant
         .reports("PluvoUser", "jane", "Stalled", "True", "DeletedRemotely")
@@ -43,8 +48,13 @@ async fn an_account_that_was_erased_is_not_made_again() -> Result {
         "{:?}",
         tenant.mutations().await?
     );
-    tenant.delete("PluvoUser", "jane").await?;
-    tenant.gone("PluvoUser", "jane").await
+    let mut again = person("EMP-1");
+    again["onRemoteDeletion"] = json!("Recreate");
+    tenant.declare("PluvoUser", "jane", again).await?;
+    let anew = tenant.ready("PluvoUser", "jane").await?;
+    ensure!(anew["status"]["id"] != jane["status"]["id"], "{}", anew["status"]);
+    ensure!(tenant.mutations().await? == ["updateOrCreateUser"; 2]);
+    Ok(())
 }
 
 #[tokio::test]
@@ -186,11 +196,23 @@ async fn nothing_is_sent_to_a_host_that_is_not_allowed() -> Result {
     operator.terminate().await?;
 
     let host = sandbox.url().trim_start_matches("http://").to_owned();
-    let _allowed = Operator::run(
-        &cluster,
-        OperatorOptions::default().with(&format!("allowedHosts={{{host}}}")),
-    )
-    .await?;
+    let options = OperatorOptions::default().with(&format!("allowedHosts={{{host}}}"));
+    let mut allowed = Operator::install(&cluster, options).await?;
+    // A Secret that may not be read is no refusal of Pluvo's.
+    let role = cluster
+        .kubectl(&["get", "clusterrole", "pluvo-operator", "-o", "json"])
+        .await?;
+    let mut role: Value = serde_json::from_str(&role)?;
+    role["metadata"]["resourceVersion"].take();
+    let mut lesser = role.clone();
+    if let Some(rules) = lesser["rules"].as_array_mut() {
+        rules.retain(|rule| rule["resources"][0] != "secrets");
+    }
+    let replace = async |role: &Value| cluster.kubectl_with(&["replace", "-f", "-"], &role.to_string()).await;
+    replace(&lesser).await?;
+    allowed.start().await?;
+    reports("SecretNotFound").await?;
+    replace(&role).await?;
     reports("SecretInvalid").await?;
     ensure!(organization.stats().await?["httpRequests"] == 0);
     let mut secret = secret;
@@ -234,45 +256,145 @@ async fn what_no_longer_decodes_is_said_and_does_not_stop_its_neighbours() -> Re
     })
     .await?;
     world.operator.lock().await.start().await?;
-    tenant
-        .reports("PluvoUser", "old", "Stalled", "True", "InvalidSpec")
-        .await?;
     tenant.ready("PluvoUser", "new").await?;
+    let message = explained(&tenant, &[("PluvoUser", "old", "InvalidSpec", true)]).await?;
+    insta::assert_snapshot!(message);
+    tenant.ready("PluvoUser", "new").await?;
+    ensure!(
+        tenant.mutations().await? == ["updateOrCreateUser"],
+        "{:?}",
+        tenant.mutations().await?
+    );
+    Ok(())
+}
+
+/// Group `g`, and who is in it: EMP-12345, who exists, and whoever else `subjects` mean.
+async fn group_of_jane(tenant: &Tenant<'_>, subjects: Value) -> Result {
+    let team = json!({"team": "x"});
+    tenant
+        .declare_labelled("PluvoUser", "jane", team, person("EMP-12345"))
+        .await?;
+    tenant
+        .declare("PluvoGroup", "g", json!({"ref": "g", "name": "G"}))
+        .await?;
+    let mut spec = json!({"group": {"ref": "g"}, "dependencyTimeout": "1s"});
+    merge(&mut spec, subjects);
+    tenant.declare("PluvoGroupMembership", "m", spec).await
+}
+
+/// The membership has waited too long for EMP-1234, says so, and has done the rest.
+async fn waits_too_long(tenant: &Tenant<'_>) -> Result {
+    let stalled = tenant
+        .reports("PluvoGroupMembership", "m", "Stalled", "True", "DependencyNotReady")
+        .await?;
+    let message = condition(&stalled, "Ready").map(|ready| ready["message"].clone());
+    let message = message.as_ref().and_then(Value::as_str).unwrap_or_default();
+    ensure!(
+        message.contains("EMP-1234 does not exist in Pluvo; there is EMP-12345"),
+        "{message}"
+    );
+    let entries = &stalled["status"]["drift"]["entries"];
+    ensure!(
+        entries[0]["path"] == "users[EMP-1234]" && entries[0]["kind"] == "Missing",
+        "{entries}"
+    );
+    tenant
+        .pluvo("who exists is in", |state| {
+            state["groups"]["g"]["users"] == json!(["EMP-12345"])
+        })
+        .await?;
+    let one_waits = |membership: &Value| {
+        let subjects = &membership["status"]["subjects"];
+        ensure!(subjects["applied"] == 1 && subjects["waiting"] == 1, "{subjects}");
+        Ok(())
+    };
+    tenant
+        .until("PluvoGroupMembership", "m", "one waits", one_waits)
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn who_does_not_exist_for_too_long_is_named_with_whom_it_resembles() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("timeout", json!({})).await?;
+    group_of_jane(&tenant, json!({"users": ["EMP-12345", "EMP-1234"]})).await?;
+    waits_too_long(&tenant).await?;
+
+    // It goes on as soon as the person is there, whatever had been said.
+    tenant.declare("PluvoUser", "late", person("EMP-1234")).await?;
+    tenant.ready("PluvoGroupMembership", "m").await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn drift_outlives_a_restart_with_its_time() -> Result {
-    let world = World::start().await?;
-    let tenant = world.tenant("since", json!({"mode": "Observe"})).await?;
+async fn whom_a_selector_comes_to_mean_is_waited_for_as_long() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("shift", json!({})).await?;
+    let late = async |team: &str, mode: &str| {
+        let (labels, mut spec) = (json!({"team": team}), person("EMP-1234"));
+        spec["mode"] = json!(mode);
+        tenant.declare_labelled("PluvoUser", "late", labels, spec).await
+    };
+    late("y", "Observe").await?;
+    group_of_jane(&tenant, json!({"userSelector": {"matchLabels": {"team": "x"}}})).await?;
+    tenant.ready("PluvoGroupMembership", "m").await?;
+
+    // A label moves, and means somebody whom the operator may not create.
+    late("x", "Observe").await?;
+    waits_too_long(&tenant).await?;
+    late("x", "Correct").await?;
+    tenant.ready("PluvoGroupMembership", "m").await?;
     tenant
-        .organization
-        .seed(&json!({"users": [{"ref": "EMP-1", "email": "emp-1@example.com", "name": "Else"}]}))
+        .pluvo("both are in", |state| {
+            state["groups"]["g"]["users"] == json!(["EMP-1234", "EMP-12345"])
+        })
         .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_outage_is_one_condition_of_the_connection() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("outage", json!({})).await?;
     tenant.declare("PluvoUser", "jane", person("EMP-1")).await?;
-    let before = tenant
-        .reports("PluvoUser", "jane", "Drifted", "True", "DriftReported")
-        .await?["status"]["drift"]
-        .take();
-    world.operator.lock().await.restart().await?;
-    tenant.sweeps(3).await?;
-    let after = tenant.get("PluvoUser", "jane").await?["status"]["drift"].take();
-    ensure!(
-        before == after && before["entries"][0]["path"] == "name",
-        "{before} became {after}"
-    );
-    let selected = world
-        .cluster
-        .kubectl(&[
-            "get",
-            "pvu",
-            "-A",
-            "--field-selector",
-            "status.drift.state=Drifted",
-            "-o",
-            "name",
-        ])
+    let jane = tenant.ready("PluvoUser", "jane").await?;
+    let outage = json!({"next": [{"fault": "dropConnection", "times": 1_000_000}]});
+    tenant.organization.faults(&outage).await?;
+    tenant
+        .reports("PluvoConnection", "default", "Available", "False", "ApiUnavailable")
         .await?;
-    ensure!(selected.trim() == "pluvouser.pluvo.dev/jane", "{selected}");
+    let now = tenant.get("PluvoUser", "jane").await?;
+    ensure!(
+        now["metadata"]["resourceVersion"] == jane["metadata"]["resourceVersion"],
+        "it was written: {}",
+        now["status"]
+    );
+    let mut edited = person("EMP-1");
+    edited["name"] = json!("Somebody else");
+    tenant.declare("PluvoUser", "jane", edited).await?;
+    tenant
+        .reports("PluvoUser", "jane", "Ready", "False", "ApiUnavailable")
+        .await?;
+    tenant.organization.faults(&json!({})).await?;
+    tenant.ready("PluvoConnection", "default").await?;
+    tenant.ready("PluvoUser", "jane").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn certificates_that_are_none_are_told() -> Result {
+    let world = World::shared().await?;
+    let tenant = world
+        .tenant("certificates", json!({"caBundle": "no certificate"}))
+        .await?;
+    let connection = tenant
+        .reports("PluvoConnection", "default", "Stalled", "True", "InvalidSpec")
+        .await?;
+    let message = condition(&connection, "Ready").map(|ready| ready["message"].to_string());
+    ensure!(
+        message.as_ref().is_some_and(|message| message.contains("caBundle")),
+        "{message:?}"
+    );
     Ok(())
 }

@@ -47,7 +47,9 @@ async fn who_is_declared_by_a_sibling_stays_when_an_owner_is_deleted() -> Result
     tenant.gone("PluvoGroupMembership", "first").await?;
     tenant.pluvo("A is gone, B and C stay", in_group(&["B", "C"])).await?;
 
-    // B was added by the first; the second has taken it over, and removes it once it is undeclared.
+    // B was added by the first; the second has taken it over, and removes it once it is undeclared, and not before.
+    tenant.sweep().await?;
+    ensure!(in_group(&["B", "C"])(&tenant.organization.state().await?));
     tenant
         .declare("PluvoGroupMembership", "second", members(&["C"], "Owned"))
         .await?;

@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fs::File,
     io::{BufRead, BufReader, Seek, SeekFrom},
+    path::Path,
 };
 
 use anyhow::{Context, ensure};
@@ -80,6 +81,11 @@ impl Entry {
         }
     }
 
+    /// What it takes to be allowed to do this: `verb resource.group`.
+    pub fn permission(&self) -> String {
+        format!("{} {}.{}", self.verb, self.resource(), self.object_ref.api_group)
+    }
+
     /// Whether it could have changed something.
     pub fn writes(&self) -> bool {
         !matches!(&*self.verb, "get" | "list" | "watch")
@@ -122,20 +128,25 @@ impl<'a> Audit<'a> {
     }
 
     fn read(&self, mark: u64, wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
-        let mut file = File::open(self.0.directory().join("audit.log"))?;
-        file.seek(SeekFrom::Start(mark))?;
-        let mut seen = HashSet::new();
-        let mut entries = Vec::new();
-        for line in BufReader::new(file).lines() {
-            let line = line?;
-            // The last line may be half written.
-            let Ok(entry) = serde_json::from_str::<Entry>(&line) else {
-                continue;
-            };
-            if wanted(&entry) && seen.insert(entry.id.clone()) {
-                entries.push(entry);
-            }
-        }
-        Ok(entries)
+        read(&self.0.directory().join("audit.log"), mark, wanted)
     }
+}
+
+/// The requests in a log that `wanted` accepts, from a place on, in order.
+pub fn read(log: &Path, mark: u64, wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
+    let mut file = File::open(log)?;
+    file.seek(SeekFrom::Start(mark))?;
+    let mut seen = HashSet::new();
+    let mut entries = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let line = line?;
+        // The last line may be half written.
+        let Ok(entry) = serde_json::from_str::<Entry>(&line) else {
+            continue;
+        };
+        if wanted(&entry) && seen.insert(entry.id.clone()) {
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
 }

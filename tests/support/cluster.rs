@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use kube::{
     Api, Client, Config,
     api::{ApiResource, DynamicObject, GroupVersionKind},
@@ -23,7 +23,7 @@ use pluvo_operator::api;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{Audit, Recorder, Result, Tools, background, directory, process};
+use super::{Audit, Recorder, Result, Tools, background, directory, eventually, process, world::PATIENCE};
 
 /// etcd, kube-apiserver and kube-controller-manager. They end when this is dropped, and with this process.
 pub struct Cluster {
@@ -129,6 +129,25 @@ impl Cluster {
         let name = name.to_owned();
         let object = background::spawn(async move { api.get(&name).await })?.await??;
         Ok(serde_json::to_value(object)?)
+    }
+
+    /// Asks connection `default` of a namespace for a sweep, and waits for its end.
+    pub async fn sweep(&self, namespace: &str) -> Result {
+        let at = format!("{:?}", std::time::SystemTime::now());
+        let annotation = format!("pluvo.dev/reconcile-requested-at={at}");
+        let connection = ["PluvoConnection", "default", "--namespace", namespace];
+        let args = [&["annotate"], &connection[..], &["--overwrite", &annotation]].concat();
+        self.kubectl(&args).await?;
+        eventually("the requested sweep has ended", PATIENCE, async || {
+            let connection = self.get("PluvoConnection", namespace, "default").await?;
+            ensure!(
+                connection["status"]["lastHandledReconcileAt"] == at,
+                "{}",
+                connection["status"]
+            );
+            Ok(())
+        })
+        .await
     }
 
     /// Makes a namespace with a name that nobody else has.

@@ -19,14 +19,16 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// ```
 pub async fn eventually<T>(what: &str, timeout: Duration, mut probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let begin = Instant::now();
+    let mut seen = "no answer".to_owned();
     loop {
         // A probe that hangs is a condition that does not hold.
         let left = timeout.saturating_sub(begin.elapsed()).max(PAUSE);
-        let seen = match tokio::time::timeout(left, probe()).await {
+        match tokio::time::timeout(left, probe()).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => format!("{error:#}"),
-            Err(_) => "no answer".to_owned(),
-        };
+            Ok(Err(error)) => seen = format!("{error:#}"),
+            // What it said before, if anything, tells more.
+            Err(_) => {}
+        }
         if begin.elapsed() >= timeout {
             bail!("gave up after {timeout:?} waiting until {what}; last seen: {seen}");
         }

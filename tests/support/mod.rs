@@ -5,6 +5,7 @@
 //! | [`Cluster`] | etcd, API server and controllers on this machine; kubectl, helm, namespaces, the audit log |
 //! | [`Sandbox`], [`Organization`] | Pluvo's API from memory, with its control endpoints |
 //! | [`Operator`] | the real binary, with the arguments, environment and permissions that the chart gives it |
+//! | [`Proxy`] | between operator and API server: slow, or cutting watches |
 //! | [`kstatus`] | what kubectl, Flux and Argo CD make of an object's status |
 //! | [`Recorder`] | every version of every object of ours that a cluster ever held |
 //! | [`eventually`] | waits for a condition, never for a time |
@@ -13,9 +14,14 @@
 //! Everything ends with the test process, however that ends. What was logged is in [`directory`] until the next run.
 //! Failing is returning an error: `#[tokio::test] async fn name() -> Result`. `RUST_BACKTRACE=1` shows where.
 
-#![allow(dead_code, unused_imports, reason = "tests and benchmarks each use a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::needless_pass_by_value,
+    reason = "tests and benchmarks each use a part of it, and read best with values where they are used"
+)]
 
-mod audit;
+pub mod audit;
 mod background;
 mod cluster;
 mod directory;
@@ -24,6 +30,7 @@ pub mod kstatus;
 mod objects;
 mod operator;
 mod process;
+mod proxy;
 pub mod recorder;
 mod sandbox;
 mod tools;
@@ -33,12 +40,13 @@ pub use audit::{Audit, Entry};
 pub use cluster::Cluster;
 pub use directory::{directory, subdirectory};
 pub use eventually::{eventually, soon};
-pub use objects::{create_all, create_paced};
-pub use operator::{Operator, OperatorOptions, binary};
+pub use objects::{create_all, create_paced, delete_paced, edit_all, people};
+pub use operator::{Operator, OperatorOptions, SERVED, binary};
+pub use proxy::Proxy;
 pub use recorder::{Recorded, Recorder};
 pub use sandbox::{OPERATOR, Organization, PERSON, Sandbox};
 pub use tools::Tools;
-pub use world::{SEED, Tenant, World, condition, merge, object};
+pub use world::{PATIENCE, SEED, Tenant, World, condition, merge, object};
 
 /// What tests return.
 pub type Result<T = (), E = anyhow::Error> = std::result::Result<T, E>;

@@ -1,6 +1,7 @@
 //! The real operator, as the chart runs it.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -11,8 +12,10 @@ use std::{
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::{Cluster, Result, Tools, directory, process::Process};
+use super::{Cluster, Result, Tools, directory, eventually, process::Process, world::PATIENCE};
 
+/// What it last served, in its directory.
+pub const SERVED: &str = "served.txt";
 const RELEASE: &str = "pluvo-operator";
 const READY: Duration = Duration::from_mins(1);
 
@@ -32,6 +35,8 @@ pub struct OperatorOptions {
     pub env: Vec<String>,
     /// What runs.
     pub binary: OsString,
+    /// Where the operator finds the API server, if not where everybody does.
+    pub server: Option<String>,
 }
 
 impl Default for OperatorOptions {
@@ -43,6 +48,7 @@ impl Default for OperatorOptions {
             set: Vec::new(),
             env: env.into_iter().filter_map(set).collect(),
             binary: binary(),
+            server: None,
         }
     }
 }
@@ -51,6 +57,14 @@ impl OperatorOptions {
     /// Every organization is served from this sandbox.
     pub fn sandbox(url: &str) -> Self {
         Self::default().with(&format!("sandboxUrl={url}"))
+    }
+
+    /// The operator reaches the API server through a proxy.
+    pub fn through(self, proxy: &super::Proxy) -> Self {
+        Self {
+            server: Some(proxy.url()),
+            ..self
+        }
     }
 
     /// One more value of the chart.
@@ -151,6 +165,9 @@ impl Operator {
             .arg(&self.kubeconfig)
             .arg("--dir")
             .arg(&self.directory);
+        if let Some(server) = &self.options.server {
+            command.args(["--server", server]);
+        }
         command.args(self.options.env.iter().flat_map(|variable| ["--env", variable]));
         command.arg("--").arg(&self.options.binary);
         Ok(command)
@@ -198,10 +215,32 @@ impl Operator {
         Ok(fs::read_to_string(self.directory.join("operator.log"))?)
     }
 
-    /// What it serves at a path: `get("/metrics")`.
+    /// What it serves at a path: `get("/metrics")`. The last answer stays in its directory.
     pub async fn get(&self, path: &str) -> Result<String> {
         let url = url::Url::parse(&self.started_with()?.ready)?.join(path)?;
-        Ok(reqwest::get(url).await?.error_for_status()?.text().await?)
+        let text = reqwest::get(url).await?.error_for_status()?.text().await?;
+        fs::write(self.directory.join(SERVED), &text)?;
+        Ok(text)
+    }
+
+    /// How many passes there were, by kind, once none is to come.
+    pub async fn passes(&self) -> Result<BTreeMap<String, u64>> {
+        eventually("no pass is to come", PATIENCE, async || {
+            let metrics = self.get("/metrics").await?;
+            ensure!(
+                metrics.lines().any(|line| line == "pluvo_operator_awaited_passes 0"),
+                "{metrics}"
+            );
+            let lines = metrics
+                .lines()
+                .filter_map(|line| line.strip_prefix("pluvo_operator_reconcile_passes_total{kind=\""));
+            let count = |line: &str| {
+                let (kind, count) = line.split_once("\"} ")?;
+                Some((kind.to_owned(), count.parse().ok()?))
+            };
+            Ok(lines.filter_map(count).collect())
+        })
+        .await
     }
 
     /// The name of its service account in the audit log.

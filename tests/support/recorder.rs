@@ -1,4 +1,4 @@
-//! Remembers every version of every object of ours.
+//! Remembers every version of every object of ours, and every Event.
 
 use std::{
     collections::HashSet,
@@ -10,7 +10,10 @@ use std::{
 };
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::{
+    api::events::v1::Event as KubernetesEvent,
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject},
@@ -27,10 +30,12 @@ use super::{
 };
 
 const GROUP: &str = "pluvo.dev";
+const OBJECTS: &str = "recorded.jsonl";
+const EVENTS: &str = "events.jsonl";
 const AFTER_ERROR: Duration = Duration::from_millis(200);
 
 /// Watches all kinds of group `pluvo.dev` from the moment that they exist, and writes what it sees to
-/// `recorded.jsonl` in the cluster's directory.
+/// `recorded.jsonl` in the cluster's directory; all Events to `events.jsonl`.
 pub struct Recorder {
     path: PathBuf,
     _stop: oneshot::Sender<()>, // by being dropped
@@ -67,13 +72,18 @@ impl Recorded {
 impl Recorder {
     /// Starts to watch.
     pub fn start(cluster: &Cluster) -> Result<Self> {
-        let path = cluster.directory().join("recorded.jsonl");
+        let path = cluster.directory().join(OBJECTS);
         let log = Log::new(&path)?;
+        let events = Log::new(&cluster.directory().join(EVENTS))?;
         let kubeconfig = cluster.kubeconfig();
         let (stop, stopped) = oneshot::channel();
         background::spawn(async move {
             let recorded = tokio::select! {
-                result = async { record(cluster::client(&kubeconfig).await?, log).await } => result,
+                result = async {
+                    let client = cluster::client(&kubeconfig).await?;
+                    let kind = ApiResource::erase::<KubernetesEvent>(&());
+                    tokio::try_join!(record(client.clone(), log), watch(client, kind, events))
+                } => result.map(drop),
                 _ = stopped => Ok(()),
             };
             if let Err(error) = recorded {
@@ -94,11 +104,20 @@ impl Recorder {
     }
 }
 
-/// What the recorders of all clusters of a run have written; the clusters may be gone.
+/// The versions that the recorders of all clusters of a run have written; the clusters may be gone.
 pub fn of_run(directory: &Path) -> Result<Vec<Recorded>> {
+    all(directory, OBJECTS)
+}
+
+/// The Events of a run.
+pub fn events_of_run(directory: &Path) -> Result<Vec<Recorded>> {
+    all(directory, EVENTS)
+}
+
+fn all(directory: &Path, name: &str) -> Result<Vec<Recorded>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path().join("recorded.jsonl");
+        let path = entry?.path().join(name);
         if path.exists() {
             all.extend(read(&path)?);
         }

@@ -36,6 +36,7 @@ impl Sandbox {
         // One of an earlier run in the same folder would lead nowhere.
         fs::remove_file(&address_file).ok();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pluvo-sandbox"));
+        command.env("RUST_LOG", "info,journal=debug");
         command.args(["--listen", "127.0.0.1:0", "--seed"]).arg(&seed_file);
         command.arg("--address-file").arg(&address_file).args(args);
         let mut process = Process::start("the sandbox", &command, &directory.join("sandbox.log"))?;
@@ -138,6 +139,16 @@ impl Organization {
     /// Replaces what is to go wrong; `{}` ends it.
     pub async fn faults(&self, faults: &Value) -> Result {
         self.control(Method::POST, "faults", Some(faults)).await.map(drop)
+    }
+
+    /// What is still to go wrong.
+    pub async fn planned_faults(&self) -> Result<Value> {
+        self.control(Method::GET, "faults", None).await
+    }
+
+    /// Lets go of the requests that faults hold.
+    pub async fn release(&self) -> Result {
+        self.control(Method::POST, "faults/release", None).await.map(drop)
     }
 
     /// Ends all tokens.

@@ -1,20 +1,23 @@
 //! An operator at work: a cluster, a sandbox, the operator between them, and tenants that do not disturb one another.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
 };
-use pluvo_operator::api::PluvoUser;
+use pluvo_operator::api::{PluvoConnection, PluvoUser};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, eventually, sandbox::OPERATOR};
+use super::{
+    Cluster, Operator, OperatorOptions, Organization, Proxy, Result, Sandbox, background, cluster, eventually,
+    sandbox::OPERATOR,
+};
 
 /// How long anything may take that the operator does by itself.
-const PATIENCE: Duration = Duration::from_mins(3);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What every organization begins with unless a test says otherwise: custom fields of every type, and trainings.
 pub const SEED: &str = r"
@@ -32,7 +35,7 @@ trainings:
 /// A cluster, a sandbox, and an operator between them.
 pub struct World {
     /// The cluster.
-    pub cluster: Cluster,
+    pub cluster: Arc<Cluster>,
     /// Pluvo.
     pub sandbox: Sandbox,
     /// The operator, with what the chart gives it.
@@ -60,11 +63,44 @@ impl World {
 
     /// A new one in which the operator is installed and does not run yet.
     pub async fn prepare(seed: &str, args: &[&str]) -> Result<Self> {
-        let cluster = Cluster::start().await?;
+        Self::install(Cluster::start().await?, seed, args, |options| options).await
+    }
+
+    /// [`Self::prepare`], with a proxy between the operator and the API server.
+    pub async fn behind_a_proxy(seed: &str) -> Result<(Self, Proxy)> {
+        Self::behind_a_proxy_with(seed, &[]).await
+    }
+
+    /// [`Self::behind_a_proxy`], with more variables for the operator.
+    pub async fn behind_a_proxy_with(seed: &str, env: &[&str]) -> Result<(Self, Proxy)> {
+        Self::proxied(Cluster::start().await?, seed, env).await
+    }
+
+    /// [`Self::behind_a_proxy`], without a recorder: for measurements.
+    pub async fn behind_a_proxy_unrecorded(seed: &str) -> Result<(Self, Proxy)> {
+        Self::proxied(Cluster::unrecorded().await?, seed, &[]).await
+    }
+
+    async fn proxied(cluster: Cluster, seed: &str, env: &[&str]) -> Result<(Self, Proxy)> {
+        let proxy = Proxy::start(&cluster.kubeconfig()).await?;
+        let world = Self::install(cluster, seed, &[], |mut options| {
+            options.env.extend(env.iter().map(|variable| (*variable).to_owned()));
+            options.through(&proxy)
+        })
+        .await?;
+        Ok((world, proxy))
+    }
+
+    async fn install(
+        cluster: Cluster,
+        seed: &str,
+        args: &[&str],
+        options: impl FnOnce(OperatorOptions) -> OperatorOptions,
+    ) -> Result<Self> {
         let sandbox = Sandbox::start_with(seed, args).await?;
-        let operator = Operator::install(&cluster, OperatorOptions::sandbox(sandbox.url())).await?;
+        let operator = Operator::install(&cluster, options(OperatorOptions::sandbox(sandbox.url()))).await?;
         Ok(Self {
-            cluster,
+            cluster: cluster.into(),
             sandbox,
             operator: operator.into(),
         })
@@ -95,16 +131,40 @@ pub struct Tenant<'a> {
     pub namespace: String,
 }
 
+/// Its organization is read seldom from now on, so that tests that come later have the machine to themselves.
+impl Drop for Tenant<'_> {
+    fn drop(&mut self) {
+        let (kubeconfig, namespace) = (self.world.cluster.kubeconfig(), self.namespace.clone());
+        // Nobody waits for it, and a cluster that has ended needs it no more.
+        let _ = background::spawn(async move {
+            let seldom = json!({"spec": {"interval": "1h"}});
+            let connections = Api::<PluvoConnection>::namespaced(cluster::client(&kubeconfig).await?, &namespace);
+            connections
+                .patch("default", &PatchParams::default(), &Patch::Merge(seldom))
+                .await?;
+            Ok::<_, anyhow::Error>(())
+        });
+    }
+}
+
 impl Tenant<'_> {
     async fn connect(&self, spec: Value) -> Result {
+        self.secret(OPERATOR.0, OPERATOR.1).await?;
+        self.reconnect(spec).await
+    }
+
+    /// Replaces the connection: what tests need unless they say otherwise, with `spec` merged into it. The guard hardly
+    /// waits and holds nothing, and everything is permitted.
+    pub async fn reconnect(&self, spec: Value) -> Result {
         let mut wanted = json!({
             "organization": self.namespace,
             "credentialsSecretRef": {"name": "pluvo-credentials"},
             "interval": "1s",
             "limits": {"requestsPerSecond": 100, "burst": 100},
+            "permit": {"roles": ["PARTICIPANT", "TRAINER", "MANAGER"], "exclusive": true},
+            "guard": {"settle": "200ms", "maxDestructive": {"count": 100_000}, "maxMails": 100_000},
         });
         merge(&mut wanted, spec);
-        self.secret(OPERATOR.0, OPERATOR.1).await?;
         self.apply(&object("PluvoConnection", "default", wanted).to_string())
             .await
     }
@@ -133,6 +193,14 @@ impl Tenant<'_> {
         let mut object = object(kind, name, spec);
         object["metadata"]["labels"] = labels;
         self.apply(&object.to_string()).await
+    }
+
+    /// Declares a group and that everybody is in it; see [`super::people`].
+    pub async fn declare_everybody(&self) -> Result {
+        self.declare("PluvoGroup", "all", json!({"ref": "all", "name": "Everybody"}))
+            .await?;
+        let everybody = json!({"group": {"ref": "all"}, "userSelector": {"matchLabels": {"team": "all"}}});
+        self.declare("PluvoGroupMembership", "all", everybody).await
     }
 
     /// Sets an annotation.
@@ -250,6 +318,11 @@ impl Tenant<'_> {
             Ok(state)
         })
         .await
+    }
+
+    /// [`Cluster::sweep`] of the tenant's organization.
+    pub async fn sweep(&self) -> Result {
+        self.world.cluster.sweep(&self.namespace).await
     }
 
     /// Waits until `count` more sweeps have ended.

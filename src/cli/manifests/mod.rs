@@ -95,12 +95,7 @@ impl Manifest {
         let mut json = self.json.clone();
         merge(&mut json, &json!({"metadata": {"uid": self.uid(), "generation": 1}}));
         merge(&mut json, more);
-        Ok(match self.key.kind {
-            Kind::User => Object::User(Arc::new(serde_json::from_value(json)?)),
-            Kind::Group => Object::Group(Arc::new(serde_json::from_value(json)?)),
-            Kind::Membership => Object::Membership(Arc::new(serde_json::from_value(json)?)),
-            Kind::Assignment => Object::Assignment(Arc::new(serde_json::from_value(json)?)),
-        })
+        Object::decode(self.key.kind, json)
     }
 
     /// The flag of the manifest that makes Pluvo send mail, if it is set.
@@ -293,8 +288,8 @@ impl Loader<'_> {
             let message = format!("{name} is declared twice; the first time in {first}");
             return self.problems.push(Problem::at(origin, &message));
         }
-        let result = match Kind::ALL.into_iter().find(|kind| kind.name() == name.kind) {
-            Some(kind) => self.keep_resource(kind, &name, value, origin),
+        let result = match Kind::ALL.iter().find(|kind| kind.name() == name.kind) {
+            Some(kind) => self.keep_resource(*kind, &name, value, origin),
             None => serde_json::from_value::<PluvoConnection>(value).map(|connection| {
                 let key = ConnectionKey::new(&name.namespace, &name.name);
                 self.manifests.connections.insert(key, Arc::new(connection));
@@ -319,11 +314,8 @@ impl Loader<'_> {
             key: key.clone(),
             json,
         };
-        let selector = match manifest.object()? {
-            Object::Membership(membership) => membership.spec.user_selector.clone(),
-            Object::Assignment(assignment) => assignment.spec.user_selector.clone(),
-            Object::User(_) | Object::Group(_) => None,
-        };
+        let object = manifest.object()?;
+        let selector = object.subjects().and_then(|subjects| subjects.selector.cloned());
         if selector.is_some_and(|selector| Selector::try_from(selector).is_err()) {
             let message = "an operator is one of In and NotIn, with values, Exists and DoesNotExist, without";
             self.problems.push(Problem::about(

@@ -50,6 +50,14 @@ pub fn render_applied(report: &Report, mutations: u64) -> String {
         .collect();
     let requests = usize::try_from(report.summary.requests.read).unwrap_or(usize::MAX);
     let mutations = usize::try_from(mutations).unwrap_or(usize::MAX);
+    if let Some(digest) = &report.summary.guard.digest {
+        let _ = writeln!(
+            out,
+            "The guard holds {}, where {} may be at once. If all of it is meant, apply again with --approve {digest}",
+            plural(report.summary.guard.destructive, "destructive operation"),
+            report.summary.guard.max_destructive,
+        );
+    }
     let _ = writeln!(
         out,
         "{}: {}.\n{} with {}.",
@@ -213,6 +221,9 @@ fn summary(summary: &Summary, out: &mut String) {
     if summary.mails > 0 {
         let _ = writeln!(out, "Pluvo would send {}.", plural(summary.mails, "mail"));
     }
+    if let Some(verdict) = guard(summary) {
+        let _ = writeln!(out, "{verdict}.");
+    }
     let read = usize::try_from(summary.requests.read).unwrap_or(usize::MAX);
     let _ = match summary.requests.write {
         0 => writeln!(out, "The plan took {}.", plural(read, "request")),
@@ -222,6 +233,25 @@ fn summary(summary: &Summary, out: &mut String) {
             plural(read, "request")
         ),
     };
+}
+
+/// What the guard says, where it is asked.
+pub fn guard(summary: &Summary) -> Option<String> {
+    let guard = &summary.guard;
+    let operations = plural(guard.destructive, "destructive operation");
+    if guard.held {
+        let mails = plural(summary.mails, "mail");
+        return Some(format!(
+            "The guard would hold it: {operations} and {mails}, where {} and {} may be at once",
+            guard.max_destructive, guard.max_mails
+        ));
+    }
+    (guard.destructive > 0).then(|| {
+        format!(
+            "The guard lets it through: {operations} of at most {}",
+            guard.max_destructive
+        )
+    })
 }
 
 fn phrase(verb: Verb) -> &'static str {

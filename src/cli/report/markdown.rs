@@ -42,6 +42,9 @@ pub fn render(report: &Report) -> String {
         human::plural(summary.mails, "mail"),
         human::plural(summary.requests.write, "request")
     );
+    if let Some(verdict) = human::guard(summary) {
+        let _ = writeln!(out, "\n**{verdict}.**");
+    }
     for entry in told.iter().filter(|entry| !entry.differences.is_empty()) {
         details(entry, &mut out);
     }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{Mode, Reason, reason::Progress, status::DriftKind},
+    organization::guard::GuardReport,
     plan::{Action, Call, value::REDACTED},
     pluvo::request::{MembershipChange, Mutation},
 };
@@ -60,6 +61,37 @@ pub struct Summary {
     pub mails: usize,
     /// API requests.
     pub requests: Requests,
+    /// What the guard says.
+    pub guard: Guard,
+}
+
+/// What the guard says of a plan, if it had let nothing through before.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Guard {
+    /// Destructive operations.
+    pub destructive: usize,
+    /// So many may be within the guard's window.
+    pub max_destructive: usize,
+    /// So many mails may be within the guard's window.
+    pub max_mails: usize,
+    /// Whether it would hold them.
+    pub held: bool,
+    /// Names exactly the set that is held, for `apply --approve`. The operator names its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+impl Guard {
+    fn new(report: &GuardReport) -> Self {
+        Self {
+            destructive: report.amounts().destructive,
+            max_destructive: report.limit.destructive,
+            max_mails: report.limit.mails,
+            held: report.held.is_some(),
+            digest: report.held.as_ref().map(|held| held.digest.clone()),
+        }
+    }
 }
 
 /// API requests.
@@ -219,6 +251,7 @@ impl Report {
                 read,
                 write: forecast.requests,
             },
+            guard: Guard::new(&forecast.guard),
         };
         Self {
             format: FORMAT,

@@ -75,14 +75,21 @@ pub struct Change<T> {
     pub before: Option<Arc<T>>,
     /// The value now, if there is one.
     pub after: Option<Arc<T>>,
-    /// Whether the value is another one than before, and not merely certain again.
-    news: bool,
+    /// Whether the value before was not certain any more: whoever met it looks again, whatever the value is now.
+    certain_again: bool,
 }
 
-impl<T> Change<T> {
+impl<T: PartialEq> Change<T> {
     /// Whether the value is another one than before, and not merely certain again.
     pub fn is_news(&self) -> bool {
-        self.news
+        self.before != self.after
+    }
+
+    /// Whether somebody must look again who cares for a part of the value. `same`: whether two values are the same in
+    /// that part.
+    pub fn altered(&self, same: impl Fn(&T, &T) -> bool) -> bool {
+        let both = self.before.as_deref().zip(self.after.as_deref());
+        self.certain_again || !both.is_some_and(|(before, after)| same(before, after))
     }
 }
 
@@ -140,6 +147,11 @@ impl<T: Row> Table<T> {
         self.by_ref.get(reference)
     }
 
+    /// The id that goes with an e-mail address, normalized, whether or not the row is certain.
+    pub fn id_of_email(&self, email: &str) -> Option<&Id> {
+        self.by_email.get(email)
+    }
+
     /// The last value of a row, certain or not.
     pub fn last(&self, id: &Id) -> Option<&Arc<T>> {
         self.rows.get(id).map(|entry| &entry.value)
@@ -169,7 +181,7 @@ impl<T: Row> Table<T> {
                 return was_uncertain.then(|| Change {
                     before: Some(row.clone()),
                     after: Some(row),
-                    news: false,
+                    certain_again: true,
                 });
             }
         }
@@ -227,7 +239,7 @@ impl<T: Row> Table<T> {
         Some(Change {
             before: Some(entry.value),
             after: None,
-            news: true,
+            certain_again: false,
         })
     }
 
@@ -254,9 +266,9 @@ impl<T: Row> Table<T> {
             },
         );
         Change {
+            certain_again: before.as_ref().is_some_and(|entry| entry.uncertain),
             before: before.map(|entry| entry.value),
             after: Some(row),
-            news: true,
         }
     }
 

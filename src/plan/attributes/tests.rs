@@ -99,13 +99,14 @@ fn no_email() -> Sample {
 }
 
 fn roles() -> Sample {
-    let tamper: fn(&mut Pluvo) = |pluvo| pluvo.change_user("R", |user| user.roles = vec!["OWNER".into(), "A".into()]);
+    let tamper: fn(&mut Pluvo) =
+        |pluvo| pluvo.change_user("R", |user| user.roles = vec!["TRAINER".into(), "MANAGER".into()]);
     user(
         "roles",
         json!(["TRAINER", "PARTICIPANT"]),
         json!(["MANAGER"]),
         tamper,
-        "A, OWNER",
+        "MANAGER, TRAINER",
     )
 }
 

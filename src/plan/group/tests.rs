@@ -93,6 +93,10 @@ fn a_group_that_was_known_and_is_gone_is_not_made_again() {
     cluster.pluvo.groups.clear();
     assert_eq!(cluster.settle(), []);
     assert_eq!(cluster.reason(&group), "DeletedRemotely");
+    cluster.edit(&group, json!({"onRemoteDeletion": "Recreate"}));
+    cluster.settle();
+    assert_eq!(cluster.reason(&group), "InSync");
+    assert_eq!(cluster.pluvo.groups.len(), 1);
 }
 
 #[rstest]

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::api::{Kind, Mode, PluvoConnection, common::Target};
+use crate::api::{Kind, Mode, PluvoConnection, PluvoUser, common::Target};
 
 use super::{
     claims::{Claim, claim},
@@ -40,7 +40,7 @@ impl Registry {
     #[must_use]
     pub fn awaiting_watches() -> Self {
         Self {
-            incomplete: Kind::ALL.into(),
+            incomplete: Kind::ALL.iter().copied().collect(),
             ..Self::default()
         }
     }
@@ -138,7 +138,7 @@ impl Registry {
     /// A resource can be decoded, or is gone. If it was the last that could not, removals need wait no longer.
     fn decoded(&mut self, key: &ResourceKey) -> BTreeSet<ResourceKey> {
         let waited = self.undecodable.remove(key) && self.is_complete() && !self.has_unknown_claims();
-        let places = self.objects.keys().filter(|known| waited && has_subjects(known.kind));
+        let places = self.objects.keys().filter(|known| waited && known.kind.has_subjects());
         places.cloned().collect()
     }
 
@@ -176,10 +176,8 @@ impl Registry {
     /// The e-mail address that a live resource declares for a ref; see [`UserContext`](super::user::UserContext).
     #[must_use]
     pub fn declared_email(&self, connection: &ConnectionKey, reference: &str) -> Option<Option<String>> {
-        match self.owner_of(connection, Kind::User, reference)? {
-            Object::User(user) => Some(user.spec.email.clone()),
-            Object::Group(_) | Object::Membership(_) | Object::Assignment(_) => None,
-        }
+        let owner = self.owner_of(connection, Kind::User, reference)?;
+        PluvoUser::of(owner).map(|user| user.spec.email.clone())
     }
 
     /// Whether a user is never a subject: archived, or being deleted with the account.
@@ -279,8 +277,8 @@ impl Registry {
         if let Object::User(user) = object {
             let connection = object.connection();
             affected.extend(self.waiting.get(&connection).into_iter().flatten().cloned());
-            let places = Kind::ALL.into_iter().filter(|kind| has_subjects(*kind));
-            let places = places.flat_map(|kind| self.of_kind(&connection, kind));
+            let places = Kind::ALL.iter().filter(|kind| kind.has_subjects());
+            let places = places.flat_map(|kind| self.of_kind(&connection, *kind));
             affected.extend(
                 places
                     .filter(|key| {
@@ -354,13 +352,6 @@ impl Registry {
             remove_from(&mut self.by_place, (connection.clone(), key.kind, place), key);
         }
         Some(object)
-    }
-}
-
-fn has_subjects(kind: Kind) -> bool {
-    match kind {
-        Kind::Membership | Kind::Assignment => true,
-        Kind::User | Kind::Group => false,
     }
 }
 

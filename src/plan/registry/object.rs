@@ -4,63 +4,88 @@ use std::sync::Arc;
 
 use kube::Resource;
 
+use serde_json::Value;
+
 use crate::api::{
-    ConnectionRef, Managed, Management, PluvoGroup, PluvoGroupMembership, PluvoUser, Status, TrainingAssignment,
-    annotations,
+    self, ConnectionRef, DeclaredSubjects, Kind, Managed, Management, Status, annotations,
     common::Target,
+    for_each_kind,
     reason::{Reason, condition},
 };
 
 use super::super::key::{ConnectionKey, ResourceKey};
 
-/// A managed resource of any kind.
-#[derive(Clone, Debug)]
-pub enum Object {
-    /// A user.
-    User(Arc<PluvoUser>),
-    /// A group.
-    Group(Arc<PluvoGroup>),
-    /// Users in a group.
-    Membership(Arc<PluvoGroupMembership>),
-    /// Users in a training.
-    Assignment(Arc<TrainingAssignment>),
-}
-
-macro_rules! each {
-    ($object:expr, $inner:ident => $body:expr) => {
-        match $object {
-            Object::User($inner) => $body,
-            Object::Group($inner) => $body,
-            Object::Membership($inner) => $body,
-            Object::Assignment($inner) => $body,
+macro_rules! objects {
+    ($($kind:ident => $type:ident),* $(,)?) => {
+        /// A managed resource of any kind.
+        #[derive(Clone, Debug)]
+        pub enum Object {
+            $(#[doc = concat!("[`", stringify!($type), "`](crate::api::", stringify!($type), ")")] $kind(Arc<api::$type>)),*
         }
+
+        impl Object {
+            /// A resource of a kind, from JSON.
+            ///
+            /// # Errors
+            ///
+            /// The JSON does not fit the kind's definition.
+            pub fn decode(kind: Kind, json: Value) -> serde_json::Result<Self> {
+                Ok(match kind { $(Kind::$kind => Self::$kind(Arc::new(serde_json::from_value(json)?))),* })
+            }
+
+            /// Names the resource.
+            #[must_use]
+            pub fn key(&self) -> ResourceKey {
+                match self { $(Self::$kind(object) => key_of(&**object)),* }
+            }
+
+            /// Its metadata.
+            #[must_use]
+            pub fn meta(&self) -> &kube::core::ObjectMeta {
+                match self { $(Self::$kind(object) => object.meta()),* }
+            }
+
+            /// The settings that every kind has.
+            #[must_use]
+            pub fn management(&self) -> &Management {
+                match self { $(Self::$kind(object) => object.management()),* }
+            }
+
+            /// Its ref in Pluvo, where it declares an object of its own.
+            #[must_use]
+            pub fn reference(&self) -> Option<&str> {
+                match self { $(Self::$kind(object) => object.reference()),* }
+            }
+
+            /// Who belongs where, where it declares that.
+            #[must_use]
+            pub fn subjects(&self) -> Option<DeclaredSubjects<'_>> {
+                match self { $(Self::$kind(object) => object.subjects()),* }
+            }
+
+            fn written_status(&self) -> Option<&Status> {
+                match self { $(Self::$kind(object) => Managed::status(&**object)),* }
+            }
+        }
+
+        $(impl Declarable for api::$type {
+            fn into_object(self: Arc<Self>) -> Object {
+                Object::$kind(self)
+            }
+
+            fn of(object: &Object) -> Option<&Arc<Self>> {
+                if let Object::$kind(object) = object { Some(object) } else { None }
+            }
+        })*
     };
 }
+for_each_kind!(objects);
 
 impl Object {
-    /// Names the resource.
-    #[must_use]
-    pub fn key(&self) -> ResourceKey {
-        each!(self, object => key_of(&**object))
-    }
-
-    /// Its metadata.
-    #[must_use]
-    pub fn meta(&self) -> &kube::core::ObjectMeta {
-        each!(self, object => object.meta())
-    }
-
-    /// The settings that every kind has.
-    #[must_use]
-    pub fn management(&self) -> &Management {
-        each!(self, object => object.management())
-    }
-
     /// The last written status, unless it is about another object.
     #[must_use]
     pub fn status(&self) -> Option<&Status> {
-        let status = each!(self, object => Managed::status(&**object))?;
-        (status.for_uid == self.meta().uid).then_some(status)
+        self.written_status().filter(|status| status.for_uid == self.meta().uid)
     }
 
     /// Whether it is being deleted.
@@ -75,24 +100,10 @@ impl Object {
         connection_of(self.management(), self.meta().namespace.as_deref().unwrap_or_default())
     }
 
-    /// Its ref in Pluvo, where it declares an object of its own.
-    #[must_use]
-    pub fn reference(&self) -> Option<&str> {
-        match self {
-            Self::User(user) => Some(&user.spec.reference),
-            Self::Group(group) => Some(&group.spec.reference),
-            Self::Membership(_) | Self::Assignment(_) => None,
-        }
-    }
-
     /// The place that it puts subjects into, where it has subjects.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
-        match self {
-            Self::Membership(membership) => Some(&membership.spec.group),
-            Self::Assignment(assignment) => Some(&assignment.spec.training),
-            Self::User(_) | Self::Group(_) => None,
-        }
+        self.subjects().map(|subjects| subjects.target)
     }
 
     /// The ids of that place, as far as spec and status name them.
@@ -150,27 +161,6 @@ pub trait Declarable: Managed {
     fn into_object(self: Arc<Self>) -> Object;
     /// The resource, if it is of this kind.
     fn of(object: &Object) -> Option<&Arc<Self>>;
-}
-
-macro_rules! declarable {
-    ($($type:ty => $variant:ident),* $(,)?) => {
-        $(impl Declarable for $type {
-            fn into_object(self: Arc<Self>) -> Object {
-                Object::$variant(self)
-            }
-
-            fn of(object: &Object) -> Option<&Arc<Self>> {
-                if let Object::$variant(object) = object { Some(object) } else { None }
-            }
-        })*
-    };
-}
-
-declarable! {
-    PluvoUser => User,
-    PluvoGroup => Group,
-    PluvoGroupMembership => Membership,
-    TrainingAssignment => Assignment,
 }
 
 /// Names a resource.

@@ -239,7 +239,7 @@ fn nothing_is_known_before_all_watches_are() {
     let mut registry = Registry::awaiting_watches();
     for kind in Kind::ALL {
         assert!(registry.has_unknown_claims());
-        registry.watch_completed(kind);
+        registry.watch_completed(*kind);
     }
     assert!(registry.is_complete() && !registry.has_unknown_claims());
 }

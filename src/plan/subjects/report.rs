@@ -7,6 +7,7 @@ use crate::{
     pluvo::request::MembershipChange,
 };
 
+use super::super::call::{Destruction, Origin};
 use super::{
     super::{
         Action, Call, Cause, Decision, Finalizer, Identity, Observed, Verdict, Write, decision::SubjectsReport, object,
@@ -44,6 +45,8 @@ impl<O: Observed> Pass<'_, O> {
                     cause,
                     mails: if mail { refs } else { Vec::new() },
                     writes,
+                    destruction: (step == Step::Remove).then_some(Destruction::Remove),
+                    origin: Origin::default(),
                 }
             })
             .collect()

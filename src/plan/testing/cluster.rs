@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{
-        FINALIZER, Kind, PluvoConnection, PluvoGroup, PluvoGroupMembership, PluvoUser, Status, TrainingAssignment,
+        FINALIZER, Kind, PluvoConnection, Status,
         reason::{Progress, condition},
     },
     plan::{Call, ConnectionKey, Decision, Finalizer, Object, Registry, ResourceKey, report, resource},
@@ -67,7 +67,11 @@ pub fn connection() -> ConnectionKey {
 impl Cluster {
     /// Sets the connection; `more` goes beside what it needs.
     pub fn connect(&mut self, more: Value) {
-        let mut spec = json!({"organization": "acme", "credentialsSecretRef": {"name": "pluvo"}});
+        // What a connection permits is the matter of a few tests alone.
+        let everything = json!({"roles": ["PARTICIPANT", "TRAINER", "MANAGER"], "exclusive": true});
+        let mut spec = json!({
+            "organization": "acme", "credentialsSecretRef": {"name": "pluvo"}, "permit": everything,
+        });
         merge(&mut spec, more);
         let connection_object = PluvoConnection::new("default", serde_json::from_value(spec).unwrap());
         self.registry.set_connection(connection(), Arc::new(connection_object));
@@ -261,15 +265,7 @@ fn object(kind: Kind, declared: &Declared) -> Object {
         "apiVersion": "pluvo.dev/v1alpha1", "kind": kind.name(),
         "metadata": declared.meta, "spec": declared.spec, "status": declared.status,
     });
-    fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Arc<T> {
-        Arc::new(serde_json::from_value(value).unwrap())
-    }
-    match kind {
-        Kind::User => Object::User(parse::<PluvoUser>(value)),
-        Kind::Group => Object::Group(parse::<PluvoGroup>(value)),
-        Kind::Membership => Object::Membership(parse::<PluvoGroupMembership>(value)),
-        Kind::Assignment => Object::Assignment(parse::<TrainingAssignment>(value)),
-    }
+    Object::decode(kind, value).unwrap()
 }
 
 /// Reason and progress of a status.

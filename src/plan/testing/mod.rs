@@ -10,11 +10,19 @@ pub use table::assert_is_in_table;
 
 use serde_json::Value;
 
-use super::{Action, Call, Cause, Decision, observed::Place};
-use crate::pluvo::{
-    model::Id,
-    request::{GroupRole, MembershipChange, Mutation, UserInput},
+use super::{Action, Call, Cause, Decision, ResourceKey, observed::Place};
+use crate::{
+    api::Kind,
+    pluvo::{
+        model::Id,
+        request::{GroupRole, MembershipChange, Mutation, UserInput},
+    },
 };
+
+/// A resource of some name.
+pub fn resource(name: &str) -> ResourceKey {
+    ResourceKey::new(Kind::User, "hr", name)
+}
 
 /// The participants of a group.
 pub fn participants(group: &Id) -> Place {

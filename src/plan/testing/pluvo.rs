@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     plan::{
         Action, Call, Observed, Write,
-        observed::{Key, Lookup, Outcome, Place, Presence},
+        observed::{Key, Lookup, Outcome, Place, Presence, Unavailable},
         value,
     },
     pluvo::{
@@ -43,7 +43,7 @@ pub struct Pluvo {
     pub ignored: HashSet<String>,
     pub outcomes: HashMap<String, Outcome>,
     pub unsent_mails: HashSet<String>,
-    pub unavailable: bool,
+    pub unavailable: Option<Unavailable>,
     /// Refs of those who were told by mail, once per mail.
     pub outbox: Vec<String>,
     made: usize,
@@ -169,7 +169,8 @@ impl Pluvo {
         self.outcomes.insert(fingerprint.to_owned(), outcome);
     }
 
-    fn change_membership(&mut self, place: &Place, user: &Id, change: MembershipChange) -> Outcome {
+    /// Brings a user into a place or takes them out of it.
+    pub fn change_membership(&mut self, place: &Place, user: &Id, change: MembershipChange) -> Outcome {
         let reference = self.users.get(user).and_then(|user| user.reference.clone());
         let is_in = |set: &HashSet<String>| reference.as_deref().is_some_and(|reference| set.contains(reference));
         if is_in(&self.unwanted) {
@@ -218,7 +219,8 @@ impl Pluvo {
         }
     }
 
-    fn mutate(&mut self, mutation: &Mutation) -> Result<(), Arc<str>> {
+    /// Carries out a mutation of one object.
+    pub fn mutate(&mut self, mutation: &Mutation) -> Result<(), Arc<str>> {
         match mutation {
             Mutation::CreateUser { reference, user, .. } => {
                 let known = self
@@ -472,7 +474,11 @@ impl Observed for Pluvo {
         self.unsent_mails.contains(reference)
     }
 
-    fn available(&self) -> bool {
-        !self.unavailable
+    fn is_held(&self, _: &Call) -> bool {
+        false
+    }
+
+    fn unavailable(&self) -> Option<Unavailable> {
+        self.unavailable
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Kind, common::Adoption},
     plan::{
-        observed::Key,
+        observed::{Key, Unavailable},
         testing::{Cluster, changes, drift, plain, the_update, words},
         value,
     },
@@ -112,6 +112,34 @@ fn an_address_that_is_given_up_is_taken_afterwards() {
 }
 
 #[test]
+fn who_wait_for_each_others_address_are_told_so() {
+    let mut cluster = Cluster::default();
+    let users = ["EMP-1", "EMP-2", "EMP-3"].map(|reference| cluster.declare_user(reference, plain()));
+    let bystander = cluster.declare_user("EMP-4", plain());
+    cluster.settle();
+    for (user, address) in users.iter().zip(["emp-2", "emp-3", "emp-1"]) {
+        cluster.edit(user, json!({"email": format!("{address}@example.com")}));
+    }
+    cluster.edit(&bystander, json!({"email": "emp-1@example.com"}));
+    assert_eq!(cluster.settle(), []);
+    for user in &users {
+        assert_eq!(cluster.reason(user), "IdentityConflict");
+    }
+    let message = cluster.decide(&users[0]).verdict.message;
+    assert!(
+        message.contains("this user and EMP-2 wait for each other's"),
+        "{message}"
+    );
+
+    cluster.edit(&users[0], json!({"email": "elsewhere@example.com"}));
+    cluster.settle();
+    for user in &users {
+        assert_eq!(cluster.reason(user), "InSync");
+    }
+    assert_eq!(cluster.reason(&bystander), "IdentityConflict", "EMP-3 has it now");
+}
+
+#[test]
 fn a_new_address_that_somebody_holds_is_not_written() {
     let mut cluster = Cluster::default();
     cluster.pluvo.has_user("EMP-9", plain());
@@ -165,8 +193,13 @@ fn nobody_is_made_on_a_guess(#[case] unknown: Key) {
     let user = cluster.declare_user("EMP-1", plain());
     let decision = cluster.decide(&user);
     assert!(decision.calls.is_empty() && !decision.observed);
-    cluster.pluvo.unavailable = true;
-    assert_eq!(cluster.decide(&user).verdict.reason.as_str(), "ApiUnavailable");
+    for (why, reason) in [
+        (Unavailable::Unreachable, "ApiUnavailable"),
+        (Unavailable::NoCredentials, "ConnectionNotReady"),
+    ] {
+        cluster.pluvo.unavailable = Some(why);
+        assert_eq!(cluster.decide(&user).verdict.reason.as_str(), reason);
+    }
 }
 
 #[test]
@@ -251,6 +284,25 @@ fn whoever_was_told_stays_told() {
     assert_eq!(cluster.reason(&user), "DeletedRemotely");
     assert_eq!(cluster.status(&user).mailed, ["EMP-1"]);
     assert_eq!(cluster.pluvo.outbox, ["EMP-1"]);
+}
+
+#[test]
+fn who_is_gone_is_made_anew_where_that_is_asked_for() {
+    let mut cluster = Cluster::default();
+    let fields = json!([{"ref": "department", "text": "R&D"}]);
+    cluster.pluvo.has_custom_field("department");
+    let more = json!({"onRemoteDeletion": "Recreate", "sendInvite": true, "mode": "Apply", "customFields": fields});
+    let user = cluster.declare_user("EMP-1", more);
+    cluster.settle();
+    let first = cluster.pluvo.id_of("EMP-1");
+    cluster.pluvo.users.remove(&first);
+    cluster.restart();
+    cluster.settle();
+    let second = cluster.pluvo.id_of("EMP-1");
+    assert_ne!(first, second);
+    assert_eq!(cluster.reason(&user), "InSync");
+    assert_eq!(cluster.status(&user).id.as_deref(), Some(&*second.0));
+    assert_eq!(cluster.pluvo.outbox, ["EMP-1"], "nobody is told twice");
 }
 
 /// What a conflict says nothing about stands: drift stays drift.

@@ -1,6 +1,12 @@
 //! How resolvers reach the data: one way to read, one way to write.
 
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use async_graphql::{Context, Error, ErrorExtensions, Result, Value};
 use jiff::Timestamp;
@@ -22,6 +28,38 @@ pub struct Caller {
     pub grant: Grant,
     /// The number of the HTTP request.
     pub request: u64,
+    /// What is to go wrong with its mutations.
+    pub interference: Interference,
+}
+
+/// What is to go wrong with the mutations of one document, which come one after the other.
+#[derive(Debug, Default)]
+pub struct Interference {
+    /// Which of them fail, by their place in the document.
+    pub fails: Option<Range<usize>>,
+    begun: AtomicUsize,
+}
+
+impl Interference {
+    /// Lets these fail.
+    pub fn with(fails: Range<usize>) -> Self {
+        Self {
+            fails: Some(fails),
+            begun: AtomicUsize::default(),
+        }
+    }
+
+    /// The next mutation begins.
+    fn check(&self) -> Result<(), Refusal> {
+        let place = self.begun.fetch_add(1, Ordering::Relaxed);
+        if self.fails.as_ref().is_some_and(|fails| fails.contains(&place)) {
+            return Err(Refusal {
+                code: Code::Internal,
+                message: "Something went wrong.".to_owned(),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// What a mutation works with.
@@ -88,7 +126,9 @@ pub fn write<T>(
         now: entry.time,
         mails: Vec::new(),
     };
-    let result = check(caller, scope).and_then(|()| act(&mut writing));
+    let result = check(caller, scope)
+        .and_then(|()| caller.interference.check())
+        .and_then(|()| act(&mut writing));
     let mails = writing.mails.into_iter().map(|(kind, to, training)| Mail {
         time: entry.time,
         kind,

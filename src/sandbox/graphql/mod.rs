@@ -18,7 +18,7 @@ mod values;
 
 use async_graphql::{EmptySubscription, MergedObject, SimpleObject};
 
-pub use self::caller::Caller;
+pub use self::caller::{Caller, Interference};
 use self::scalars::Uuid;
 use super::store::Tally;
 

@@ -24,6 +24,7 @@ pub async fn stats(Addressed(organization): Addressed) -> Response {
         stats: Stats,
         mutations: usize,
         mails: usize,
+        held: usize,
     }
     let (mutations, mails) = {
         let journal = organization.journal.lock();
@@ -33,6 +34,7 @@ pub async fn stats(Addressed(organization): Addressed) -> Response {
         stats: organization.meter.read(),
         mutations,
         mails,
+        held: organization.gate.held(),
     })
 }
 
@@ -163,6 +165,13 @@ pub async fn change_faults(Addressed(organization): Addressed, body: Bytes) -> R
 pub async fn clear_faults(Addressed(organization): Addressed) -> Response {
     *organization.faults.lock() = Faults::default();
     ok(&Faults::default())
+}
+
+/// Lets go of the requests that faults hold.
+pub async fn release(Addressed(organization): Addressed) -> Response {
+    let held = organization.gate.held();
+    organization.gate.release();
+    ok(&json!({"released": held}))
 }
 
 fn parse<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {

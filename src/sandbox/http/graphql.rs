@@ -19,7 +19,7 @@ use super::{
 };
 use crate::sandbox::{
     faults::{Endpoint, Fault},
-    graphql::Caller,
+    graphql::{Caller, Interference},
     organization::Organization,
     store::Code,
     tokens::Grant,
@@ -54,15 +54,36 @@ async fn carry_out(
     let document = body.as_ref().map(Document::of).unwrap_or_default();
     wait(&organization).await;
     let fault = organization.faults.lock().take(Endpoint::Graphql, &document.operations);
-    if let Some(fault) = fault {
-        return faulty(&organization, wire, &fault);
+    if let Some(refusal) = fault.as_ref().and_then(|fault| refusal(&organization, wire, fault)) {
+        return refusal;
     }
-    match (grant(&organization, headers), body) {
-        (None, _) => unauthorized(&organization),
+    if fault == Some(Fault::HoldBeforeCommit) {
+        organization.gate.wait().await;
+    }
+    let answer = answer_now(app, &organization, headers, body, document, request, fault.as_ref()).await;
+    match fault {
+        Some(Fault::HoldAfterCommit) => organization.gate.wait().await,
+        Some(Fault::DropAfterCommit) => wire.cut(),
+        _ => {}
+    }
+    answer
+}
+
+async fn answer_now(
+    app: &App,
+    organization: &Arc<Organization>,
+    headers: &HeaderMap,
+    body: Result<Body, serde_json::Error>,
+    document: Document,
+    request: u64,
+    fault: Option<&Fault>,
+) -> Response {
+    match (grant(organization, headers), body) {
+        (None, _) => unauthorized(organization),
         (Some(_), Err(error)) => {
             let message = format!("The body is not a GraphQL request: {error}");
             counted(
-                &organization,
+                organization,
                 StatusCode::BAD_REQUEST,
                 &json!({"errors": [{"message": message}]}),
             )
@@ -72,8 +93,9 @@ async fn carry_out(
                 organization: organization.clone(),
                 grant,
                 request,
+                interference: interference(fault),
             };
-            execute(app, caller, body, document).await
+            execute(app, caller, body, document, fault).await
         }
     }
 }
@@ -86,9 +108,9 @@ pub async fn wait(organization: &Organization) {
     }
 }
 
-/// Answers a request as a fault wants it.
-pub fn faulty(organization: &Organization, wire: &Wire, fault: &Fault) -> Response {
-    match fault {
+/// The answer to a request that a fault lets nobody execute.
+pub fn refusal(organization: &Organization, wire: &Wire, fault: &Fault) -> Option<Response> {
+    Some(match fault {
         Fault::Unauthorized => unauthorized(organization),
         Fault::TooManyRequests { retry_after } => {
             let answer = json!({"errors": [{"message": "Too many requests."}]});
@@ -102,6 +124,40 @@ pub fn faulty(organization: &Organization, wire: &Wire, fault: &Fault) -> Respon
             wire.cut();
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
+        Fault::ServerError { status } => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, Html("<html><body>Something went wrong.</body></html>")).into_response()
+        }
+        Fault::HoldBeforeCommit
+        | Fault::HoldAfterCommit
+        | Fault::DropAfterCommit
+        | Fault::MutationError { .. }
+        | Fault::CommitFirst { .. }
+        | Fault::PartialData => return None,
+    })
+}
+
+/// Which mutations of a document a fault lets fail.
+fn interference(fault: Option<&Fault>) -> Interference {
+    match fault {
+        Some(Fault::MutationError { .. }) => Interference::with(0..1),
+        Some(Fault::CommitFirst { count }) => Interference::with(*count..usize::MAX),
+        _ => Interference::default(),
+    }
+}
+
+/// What a fault does to an answer.
+fn spoil(answer: &mut Answer, fault: Option<&Fault>) {
+    match fault {
+        Some(Fault::MutationError { path: false }) => answer.errors.iter_mut().for_each(|error| error.path.clear()),
+        Some(Fault::PartialData) => {
+            if let Some(Value::Object(fields)) = &mut answer.data
+                && let Some(first) = fields.values_mut().next()
+            {
+                *first = Value::Null;
+            }
+        }
+        _ => {}
     }
 }
 
@@ -121,7 +177,7 @@ fn unauthorized(organization: &Organization) -> Response {
     counted(organization, status, &json!({"errors": [error]}))
 }
 
-async fn execute(app: &App, caller: Caller, body: Body, document: Document) -> Response {
+async fn execute(app: &App, caller: Caller, body: Body, document: Document, fault: Option<&Fault>) -> Response {
     let organization = caller.organization.clone();
     let variables = Variables::from_json(body.variables.unwrap_or_default());
     let mut request = Request::new(body.query).variables(variables).data(caller);
@@ -129,9 +185,10 @@ async fn execute(app: &App, caller: Caller, body: Body, document: Document) -> R
     if let Some(parsed) = document.parsed {
         request.set_parsed_query(parsed);
     }
-    let answer = if document.mutates {
+    let mut answer = if document.mutates {
         let _alone = organization.documents.write().await;
         organization.settle();
+        let mark = organization.journal.lock().mark();
         let undo = organization
             .faults
             .lock()
@@ -141,12 +198,14 @@ async fn execute(app: &App, caller: Caller, body: Body, document: Document) -> R
         if let Some(undo) = undo.filter(|_| !answer.errors.is_empty()) {
             undo.carry_out(&organization);
         }
+        organization.log_since(mark);
         answer
     } else {
         let _shared = organization.documents.read().await;
         organization.settle();
         Answer::from(app.schema.execute(request).await)
     };
+    spoil(&mut answer, fault);
     if answer.data.is_some() {
         organization.meter.document(&document.operations);
         return counted(&organization, StatusCode::OK, &answer);

@@ -129,6 +129,7 @@ fn routes() -> Router<Arc<App>> {
                 .post(control::change_faults)
                 .delete(control::clear_faults),
         )
+        .route("/_sandbox/faults/release", post(control::release))
 }
 
 /// What all requests share.
@@ -149,7 +150,7 @@ impl App {
         if let Some(organization) = organizations.get(name) {
             return Some(organization.clone());
         }
-        let organization = Arc::new(Organization::new(self.origin.clone()));
+        let organization = Arc::new(Organization::new(name, self.origin.clone()));
         organizations.insert(name.to_owned(), organization.clone());
         Some(organization)
     }

@@ -13,7 +13,7 @@ use url::form_urlencoded;
 
 use super::{
     Addressed, App, Wire,
-    graphql::{counted, faulty, wait},
+    graphql::{counted, refusal, wait},
 };
 use crate::sandbox::{faults::Endpoint, organization::Organization, tokens::Denial};
 
@@ -28,8 +28,8 @@ pub async fn answer(
     organization.meter.request(body.len());
     wait(&organization).await;
     let fault = organization.faults.lock().take(Endpoint::Token, &[]);
-    if let Some(fault) = fault {
-        return faulty(&organization, &wire, &fault);
+    if let Some(refusal) = fault.and_then(|fault| refusal(&organization, &wire, &fault)) {
+        return refusal;
     }
     let (status, answer) = issue(&organization, &headers, &body);
     counted(&organization, status, &answer)

@@ -21,6 +21,8 @@ pub enum Code {
     NotFound,
     /// The arguments break a rule.
     Validation,
+    /// The server failed.
+    Internal,
 }
 
 impl Code {
@@ -31,6 +33,7 @@ impl Code {
             Self::PermissionDenied => "PermissionDenied",
             Self::NotFound => "NotFound",
             Self::Validation => "ValidationError",
+            Self::Internal => "InternalServerError",
         }
     }
 }

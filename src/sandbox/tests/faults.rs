@@ -122,8 +122,110 @@ async fn a_request_is_carried_out_without_its_client() {
         .await;
     assert!(gone.is_err_and(|error| error.is_timeout()));
     pluvo.control("faults", json!({})).await;
-    while pluvo.look("stats").await["inFlight"] != 0 {
+    until(&pluvo, "inFlight", 0).await;
+    assert_eq!(pluvo.look("state").await["groups"]["late"]["name"], "Late");
+}
+
+const HELD: &str = r#"mutation { createGroup(group: {name: "Held", ref: "held"}) { group { ref } } }"#;
+
+/// The next request that makes a group is held.
+async fn hold(pluvo: &Pluvo, fault: &str) {
+    let faults = json!({"next": [{"fault": fault, "operation": "createGroup"}]});
+    pluvo.control("faults", faults).await;
+}
+
+async fn until(pluvo: &Pluvo, counter: &str, count: usize) {
+    while pluvo.look("stats").await[counter] != count {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(pluvo.look("state").await["groups"]["late"]["name"], "Late");
+}
+
+#[tokio::test]
+async fn a_request_can_be_held_before_it_is_executed_and_after() {
+    for (fault, exists) in [("holdBeforeCommit", false), ("holdAfterCommit", true)] {
+        let pluvo = Pluvo::start().await;
+        hold(&pluvo, fault).await;
+        let held = async {
+            until(&pluvo, "held", 1).await;
+            let exists_now = pluvo.look("state").await["groups"].get("held").is_some();
+            let released = pluvo.control("faults/release", json!({})).await;
+            (exists_now, released)
+        };
+        let (answer, (exists_now, released)) = tokio::join!(pluvo.data(HELD), held);
+        assert_eq!(exists_now, exists, "{fault}");
+        assert_eq!(released, json!({"released": 1}));
+        assert_eq!(answer["createGroup"]["group"]["ref"], "held");
+        assert_eq!(pluvo.look("stats").await["held"], 0);
+    }
+}
+
+#[tokio::test]
+async fn a_held_request_is_carried_out_without_its_client() {
+    let pluvo = Pluvo::start().await;
+    hold(&pluvo, "holdBeforeCommit").await;
+    let client = tokio::spawn(pluvo.request(HELD, &json!({})).send());
+    until(&pluvo, "held", 1).await;
+    client.abort();
+    assert!(client.await.is_err_and(|error| error.is_cancelled()));
+    // The connection is gone; what it had asked for still waits.
+    assert_eq!(pluvo.look("stats").await["inFlight"], 1);
+    pluvo.control("faults/release", json!({})).await;
+    until(&pluvo, "inFlight", 0).await;
+    assert_eq!(pluvo.look("state").await["groups"]["held"]["name"], "Held");
+}
+
+const GOOD: &str = r#"mutation {
+  one: createUser(sendInvite: false, user: {name: "One", email: "one@example.com", ref: "ONE"}) { user { ref } }
+  two: createUser(sendInvite: false, user: {name: "Two", email: "two@example.com", ref: "TWO"}) { user { ref } }
+}"#;
+
+/// What a document of two mutations comes to: the answer, if there is one, and what was done.
+#[rstest::rstest]
+#[case::server_error(json!({"serverError": {"status": 503}}), None, json!([]))]
+#[case::committed_and_dropped(json!("dropAfterCommit"), None, json!(["ok", "ok"]))]
+#[case::one_fails(
+    json!({"mutationError": {"path": true}}),
+    Some(json!({"one": null, "two": {"user": {"ref": "TWO"}}})),
+    json!(["error", "ok"]),
+)]
+#[case::one_fails_and_nobody_knows_which(
+    json!({"mutationError": {"path": false}}),
+    Some(json!({"one": null, "two": {"user": {"ref": "TWO"}}})),
+    json!(["error", "ok"]),
+)]
+#[case::the_first_is_committed(
+    json!({"commitFirst": {"count": 1}}),
+    Some(json!({"one": {"user": {"ref": "ONE"}}, "two": null})),
+    json!(["ok", "error"]),
+)]
+#[case::partial_data(
+    json!("partialData"),
+    Some(json!({"one": null, "two": {"user": {"ref": "TWO"}}})),
+    json!(["ok", "ok"]),
+)]
+#[tokio::test]
+async fn a_document_that_goes_wrong(#[case] fault: Json, #[case] data: Option<Json>, #[case] done: Json) {
+    let pluvo = Pluvo::start().await;
+    let faults = json!({"next": [{"fault": fault, "operation": "createUser"}]});
+    pluvo.control("faults", faults).await;
+    let answer = pluvo.request(GOOD, &json!({})).send().await;
+    let answer: Option<Json> = match answer {
+        Ok(answer) if answer.status().is_success() => Some(answer.json().await.expect("JSON")),
+        _ => None,
+    };
+    assert_eq!(answer.as_ref().map(|answer| answer["data"].clone()), data);
+    let fails = fault.get("mutationError").or(fault.get("commitFirst"));
+    let errors = answer
+        .iter()
+        .filter_map(|answer| answer["errors"].as_array())
+        .map(Vec::len)
+        .sum::<usize>();
+    assert_eq!(errors, usize::from(fails.is_some()));
+    if fault.pointer("/mutationError/path") == Some(&json!(false)) {
+        assert!(answer.expect("an answer")["errors"][0].get("path").is_none());
+    }
+    assert_eq!(
+        each(&pluvo.look("log").await, "/outcome"),
+        *done.as_array().expect("a list")
+    );
 }

@@ -1,9 +1,12 @@
 //! One pass over one connection: starts, changes and stops its organization, and reports how well it is known.
 
+mod guard;
+mod sink;
+
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Api, Resource, ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
@@ -14,7 +17,7 @@ use crate::{
         reason::{Progress, condition},
         status::DriftState,
     },
-    organization::{health::Health, settings::Settings},
+    organization::{Start, guard::GuardReport, health::Health, settings::Settings, sweep},
     plan::{ConnectionKey, Verdict, report::transition},
     pluvo::{
         client::{Client, ClientConfig},
@@ -27,10 +30,13 @@ use super::{
     cache::{self, Cached},
     context::Context,
     error::PassError,
+    events,
     organizations::Identity,
     secret::SecretSource,
     status,
 };
+
+pub use sink::Sink;
 
 /// A process that starts again and again shall not sweep each time.
 const MIN_PAUSE: Duration = Duration::from_mins(1);
@@ -99,9 +105,12 @@ impl Pass<'_> {
         };
         organization.reconfigure(Settings::from(&self.connection.spec));
         let handled = self.handle_request(&organization);
+        let guard = self.guard(&organization).await?;
         let health = organization.health();
         let verdict = self.verdict(&health, secret.problem());
-        self.report(&verdict, Some(&health), handled).await
+        let action = self.report(&verdict, Some((&health, &guard)), handled).await?;
+        organization.guard_recorded(guard.revision);
+        Ok(action)
     }
 
     /// Where the organization is, if the operator may go there and no older connection does.
@@ -179,9 +188,14 @@ impl Pass<'_> {
             status.conditions = self.conditions(&Verdict::reconciling(Reason::Connecting, "connecting"), None);
         }
         self.write(&status).await?;
-        self.context
-            .organizations
-            .start(&self.key, identity, secret, client, settings, Instant::now() + wait);
+        let start = Start {
+            name: self.key.to_string().into(),
+            client,
+            settings,
+            record: guard::record(self.connection.status.as_ref()),
+            first_sweep: Instant::now() + wait,
+        };
+        self.context.organizations.start(&self.key, identity, secret, start);
         self.wake_dependents();
         Ok(Action::await_change())
     }
@@ -268,21 +282,25 @@ impl Pass<'_> {
     async fn report(
         &mut self,
         verdict: &Verdict,
-        health: Option<&Health>,
+        known: Option<(&Health, &GuardReport)>,
         handled: Option<String>,
     ) -> Result<Action, PassError> {
+        let health = known.map(|(health, _)| health);
         let before = self.connection.status.clone().unwrap_or_default();
         let mut status = PluvoConnectionStatus {
             observed_generation: self.connection.metadata.generation,
             ..before.clone()
         };
-        if let Some(health) = health {
+        if let Some((health, guard)) = known {
             self.describe(&mut status, health);
+            guard::describe(&mut status, guard);
         }
         status.last_handled_reconcile_at = handled.or(status.last_handled_reconcile_at);
         status.conditions = self.conditions(verdict, health);
+        status.conditions.push(self.guard_tripped(&status, verdict.reason));
         if status != before {
             self.write(&status).await?;
+            events::guard_tripped(self.context, &self.connection, &before.conditions, &status.conditions).await;
         }
         let stale_at = health
             .filter(|health| self.is_fresh(health))
@@ -296,19 +314,19 @@ impl Pass<'_> {
         let sweep = status.last_sweep.get_or_insert_default();
         if health.sweep.count > 0 {
             *sweep = LastSweep {
-                started_at: health.sweep.started_at.map(Time),
-                completed_at: health.sweep.completed_at.map(Time).or(sweep.completed_at.take()),
+                started_at: health.sweep.started_at.map(seconds),
+                completed_at: health.sweep.completed_at.map(seconds).or(sweep.completed_at.take()),
                 requests: Some(health.sweep.requests.into()),
-                strategy: Some(Strategy::Lists),
+                strategy: Some(strategy(health)),
                 users: i64::try_from(health.sweep.users).ok(),
             };
         }
-        status.next_sweep_at = health.next_sweep.map(Time);
+        status.next_sweep_at = health.next_sweep.map(seconds);
         status.schema = Some(SchemaStatus {
             unsupported: health.unsupported.clone(),
         });
         status.token = Some(TokenStatus {
-            expires_at: health.token_expires_at.map(Time),
+            expires_at: health.token_expires_at.map(seconds),
         });
         status.managed = self.managed();
     }
@@ -409,6 +427,18 @@ impl Pass<'_> {
     }
 }
 
+fn strategy(health: &Health) -> Strategy {
+    match health.sweep.strategy {
+        sweep::Strategy::Lists => Strategy::Lists,
+        sweep::Strategy::PointReads => Strategy::PointReads,
+    }
+}
+
+/// A time as Kubernetes stores it, so that an unchanged status is equal to what is stored.
+fn seconds(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
+}
+
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -428,92 +458,4 @@ fn own_endpoint(connection: &PluvoConnection) -> Result<Endpoint, String> {
 fn sandbox_name(connection: &PluvoConnection, own: &Endpoint) -> String {
     let host = || own.graphql_url().host_str().unwrap_or_default().replace('.', "-");
     connection.spec.organization.clone().unwrap_or_else(host)
-}
-
-/// What resources on a connection, and rival connections, depend on.
-fn terms_of(connection: &PluvoConnection) -> (Option<&str>, Option<i64>, bool) {
-    let meta = connection.meta();
-    (meta.uid.as_deref(), meta.generation, meta.deletion_timestamp.is_some())
-}
-
-/// Takes connections into the registry. A change of a spec wakes everything on the connection.
-pub struct Sink {
-    context: Arc<Context>,
-}
-
-impl Sink {
-    /// A sink.
-    pub fn new(context: Arc<Context>) -> Self {
-        Self { context }
-    }
-
-    fn wake_dependents(&self, key: &ConnectionKey) {
-        let registry = self.context.registry.lock();
-        registry
-            .on_connection(key)
-            .for_each(|resource| self.context.wakes.resource(resource));
-    }
-}
-
-impl cache::Sink<PluvoConnection> for Sink {
-    fn known(&self, namespace: &str, name: &str) -> Option<Arc<PluvoConnection>> {
-        self.context
-            .registry
-            .lock()
-            .connection(&ConnectionKey::new(namespace, name))
-            .cloned()
-    }
-
-    fn set(&self, connection: Arc<PluvoConnection>) {
-        let key = key_of(&connection);
-        let mut registry = self.context.registry.lock();
-        let known = registry.connection(&key).cloned();
-        registry.set_connection(key.clone(), connection.clone());
-        let all: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
-        drop(registry);
-        if known
-            .as_deref()
-            .is_none_or(|known| terms_of(known) != terms_of(&connection))
-        {
-            for other in &all {
-                self.context.wakes.connection(other);
-            }
-            self.wake_dependents(&key);
-        } else if known.is_some_and(|known| known.annotations() != connection.annotations()) {
-            self.context.wakes.connection(&key);
-        }
-    }
-
-    fn remove(&self, namespace: &str, name: &str) {
-        let key = ConnectionKey::new(namespace, name);
-        let mut registry = self.context.registry.lock();
-        registry.remove_connection(&key);
-        let others: Vec<_> = registry.connections().map(|(key, _)| key.clone()).collect();
-        drop(registry);
-        let (context, gone) = (self.context.clone(), key.clone());
-        tokio::spawn(async move { context.organizations.stop(&gone).await });
-        for other in &others {
-            self.context.wakes.connection(other);
-        }
-        self.wake_dependents(&key);
-    }
-
-    fn undecodable(&self, meta: &ObjectMeta, error: &str) {
-        tracing::warn!(
-            namespace = meta.namespace,
-            name = meta.name,
-            error,
-            "the PluvoConnection cannot be decoded"
-        );
-    }
-
-    fn completed(&self) {}
-
-    fn all(&self) -> Vec<(String, String)> {
-        let registry = self.context.registry.lock();
-        registry
-            .connections()
-            .map(|(key, _)| (key.namespace.to_string(), key.name.to_string()))
-            .collect()
-    }
 }

@@ -1,0 +1,90 @@
+//! Whether a namespace or a definition is being deleted, read from the API server: with them everything in them goes,
+//! and nobody meant to archive a company by that.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use k8s_openapi::{
+    api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{Api, Client, core::PartialObjectMeta};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::api;
+
+use super::error::PassError;
+
+/// Many objects that are deleted together ask once.
+const KEEP: Duration = Duration::from_secs(1);
+
+/// Reads whether namespaces and definitions are on their way out.
+pub struct Going {
+    client: Client,
+    /// By namespace; the empty name stands for our definitions.
+    known: Mutex<HashMap<Arc<str>, (Instant, bool)>>,
+}
+
+impl Going {
+    /// Nothing is known yet.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Whether a namespace is being deleted, as of a second ago at most.
+    pub async fn namespace(&self, name: &str) -> Result<bool, PassError> {
+        match self.known(name) {
+            Some(known) => Ok(known),
+            None => self.read_namespace(name).await,
+        }
+    }
+
+    /// Whether one of our definitions is being deleted, as of a second ago at most.
+    pub async fn definitions(&self) -> Result<bool, PassError> {
+        match self.known("") {
+            Some(known) => Ok(known),
+            None => self.read_definitions().await,
+        }
+    }
+
+    /// The same, as of now.
+    pub async fn read_namespace(&self, name: &str) -> Result<bool, PassError> {
+        let namespace = Api::<Namespace>::all(self.client.clone())
+            .get_metadata_opt(name)
+            .await?;
+        Ok(self.note(name, is_going(namespace)))
+    }
+
+    /// The same, as of now.
+    pub async fn read_definitions(&self) -> Result<bool, PassError> {
+        let definitions = Api::<CustomResourceDefinition>::all(self.client.clone());
+        for definition in api::crds() {
+            let name = definition.metadata.name.unwrap_or_default();
+            if is_going(definitions.get_metadata_opt(&name).await?) {
+                return Ok(self.note("", true));
+            }
+        }
+        Ok(self.note("", false))
+    }
+
+    fn known(&self, name: &str) -> Option<bool> {
+        let known = self.known.lock();
+        let (at, going) = known.get(name)?;
+        (at.elapsed() < KEEP).then_some(*going)
+    }
+
+    fn note(&self, name: &str, going: bool) -> bool {
+        let mut known = self.known.lock();
+        known.retain(|_, (at, _)| at.elapsed() < KEEP);
+        known.insert(name.into(), (Instant::now(), going));
+        going
+    }
+}
+
+fn is_going<K>(object: Option<PartialObjectMeta<K>>) -> bool {
+    let meta: Option<ObjectMeta> = object.map(|object| object.metadata);
+    meta.is_none_or(|meta| meta.deletion_timestamp.is_some())
+}

@@ -1,0 +1,131 @@
+//! The operations that a guard judges.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::plan::{Action, Call, ResourceKey, Write, call::Destruction};
+
+use super::Amounts;
+
+/// What an operation counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It takes something away or overwrites it.
+    Destructive(Destruction),
+    /// It tells somebody by mail.
+    Mail,
+}
+
+/// One operation that waits to leave, or is under way.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What it counts as.
+    pub kind: Kind,
+    /// What it writes.
+    pub path: Arc<str>,
+    /// Since when it waits.
+    pub since: Instant,
+    /// How far it is.
+    pub state: ItemState,
+    /// Whether its resource knows that it is held.
+    pub told: bool,
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemState {
+    /// It settles, or is held.
+    Waiting,
+    /// Let through as soon as this revision of the record is written.
+    Granted {
+        /// Of the record.
+        revision: u64,
+        /// Whoever has not left by then is judged anew: it would count for less than a window after it was sent.
+        until: Option<Instant>,
+    },
+}
+
+impl Amounts {
+    /// One more of a kind.
+    pub fn add(&mut self, kind: Kind) {
+        match kind {
+            Kind::Destructive(_) => self.destructive += 1,
+            Kind::Mail => self.mails += 1,
+        }
+    }
+}
+
+/// Which operations are held until somebody approves them: each kind has a limit of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tripped {
+    /// Destructive ones.
+    pub destructive: bool,
+    /// Mails.
+    pub mails: bool,
+}
+
+impl Tripped {
+    /// Whether anything is held.
+    pub fn any(self) -> bool {
+        self.destructive || self.mails
+    }
+
+    /// Whether an operation is: one that was let through before is not.
+    pub fn holds(self, item: &Item) -> bool {
+        let kind = if item.kind.is_mail() {
+            self.mails
+        } else {
+            self.destructive
+        };
+        kind && item.state == ItemState::Waiting
+    }
+}
+
+impl Kind {
+    /// Whether it takes something away or overwrites it.
+    pub fn is_destructive(self) -> bool {
+        matches!(self, Self::Destructive(_))
+    }
+
+    /// Whether it tells somebody by mail.
+    pub fn is_mail(self) -> bool {
+        self == Self::Mail
+    }
+}
+
+/// One line about an operation, without values.
+pub fn describe(resource: &ResourceKey, item: &Item) -> String {
+    let Item { kind, path, .. } = item;
+    match kind {
+        Kind::Destructive(Destruction::Remove) => format!("{resource}: remove {path}"),
+        Kind::Destructive(destruction) => format!("{resource}: {}", destruction.as_str()),
+        Kind::Mail if &**path == "ref" => format!("{resource}: mail"),
+        Kind::Mail => format!("{resource}: mail to {path}"),
+    }
+}
+
+/// The operations of a call that are judged, each with the fingerprint that names it.
+pub fn guarded(call: &Call) -> impl Iterator<Item = (Arc<str>, Kind, Arc<str>)> + '_ {
+    let kind = match call.destruction {
+        Some(destruction) => Some(Kind::Destructive(destruction)),
+        None if call.mails.is_empty() => None,
+        None => Some(Kind::Mail),
+    };
+    let whole = kind.filter(|_| matches!(call.action, Action::Mutate(_))).map(|kind| {
+        let path = call
+            .writes
+            .first()
+            .map_or_else(|| "".into(), |write| write.path.clone());
+        (Write::of_all(&call.writes), kind, path)
+    });
+    let each = kind
+        .filter(|_| matches!(call.action, Action::Subjects { .. }))
+        .into_iter()
+        .flat_map(|kind| {
+            call.writes
+                .iter()
+                .map(move |write| (write.fingerprint.clone(), kind, write.path.clone()))
+        });
+    whole.into_iter().chain(each)
+}
