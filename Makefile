@@ -1,6 +1,6 @@
 # What people type. The scripts say how.
 
-.PHONY: try demo test bench rbac up down fmt test-cluster
+.PHONY: try demo test bench rbac fuzz up down fmt test-cluster
 
 demo: ## shows what the operator does, step by step: first without a cluster, then on a real API server
 	@tests/demo.sh demo
@@ -16,6 +16,9 @@ bench: ## requests, writes, passes and memory at 10,000 resources; fails where t
 
 rbac: ## takes each permission that the chart grants away in turn: a scenario fails and names it
 	@tests/rbac.sh
+
+fuzz: ## ten minutes for each thing that is read from outside; TARGETS=answers for one, FUZZ_SECONDS=60 for less
+	@tests/fuzz.sh $(TARGETS)
 
 up: ## leaves cluster, sandbox and operator running; target/up/env says how to reach them
 	@tests/up.sh up

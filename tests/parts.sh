@@ -76,6 +76,7 @@ start_cluster() { # directory of the test cluster's binaries
 }
 
 start_sandbox() { # arguments...
+  rm -f "$home/sandbox.address" # of an earlier one
   start sandbox pluvo-sandbox --listen 127.0.0.1:0 --address-file "$home/sandbox.address" "$@"
   await sandbox "the sandbox listens" test -s "$home/sandbox.address"
 }

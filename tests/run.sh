@@ -2,7 +2,7 @@
 # All checks: formatting, lints, the tests. The test cluster builds in the background, at a low priority, meanwhile.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tests/tools.sh rust cc go
+tests/tools.sh rust cc cxx go
 
 set -m # a process group of its own, so that all of the build ends if a check fails
 tests/cluster/build.sh >/dev/null 2> >(cat >&2) & # no terminal there: lines instead of one that moves among ours
@@ -31,3 +31,4 @@ step cargo test --features sandbox --test it -- --test-threads 3 # most of them 
 # What they left behind is judged: statuses, audit lines, requests to the API servers, logs.
 step cargo test --features sandbox --test it -- --ignored --skip rbac:: --nocapture --test-threads 1
 step cargo test --quiet --features sandbox --doc
+FUZZ_SECONDS=30 step tests/fuzz.sh

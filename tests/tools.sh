@@ -25,9 +25,10 @@ for tool in "$@"; do
   case $tool in
     rust) need cargo "Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer" "install it from https://rustup.rs, open a new shell, and run this again" ;;
     cc) need cc "a C compiler" "install gcc or clang (Debian and Ubuntu: apt-get install build-essential), and run this again; the TLS library needs it" ;;
+    cxx) need c++ "a C++ compiler" "install g++ or clang (Debian and Ubuntu: apt-get install build-essential), and run this again; the fuzzer is built with it" ;;
     go) need go "Go $(sed -n 's/^go //p' tests/cluster/go.mod) or newer" "install it from https://go.dev/dl/, put its bin directory on PATH, and run this again; the test cluster is built with it" ;;
     operator) check_operator ;;
-    *) echo "tests/tools.sh knows rust, cc, go and operator, not $tool" >&2; exit 2 ;;
+    *) echo "tests/tools.sh knows rust, cc, cxx, go and operator, not $tool" >&2; exit 2 ;;
   esac
 done
 exit "$missing"

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::pluvo::{
     client::Client,
     error::Error,
-    operation::samples,
+    operation::samples::operations,
     request::{ContentType, PageRequest, Query},
     token::SCOPES,
 };
@@ -135,7 +135,7 @@ fn scopes(granted: Option<&str>, findings: &mut Findings) -> Result<()> {
 /// A field that is only read can be missed; an operation that cannot be sent cannot.
 fn supported(client: &Client, findings: &mut Findings) -> Result<()> {
     let unsupported = client.unsupported();
-    let mut blocked: Vec<_> = samples()
+    let mut blocked: Vec<_> = operations()
         .iter()
         .filter_map(|operation| {
             Some(format!(

@@ -8,7 +8,7 @@ mod check;
 mod crds;
 mod forecast;
 mod list;
-mod manifests;
+pub mod manifests;
 mod output;
 mod plan;
 mod release;

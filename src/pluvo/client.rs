@@ -171,7 +171,7 @@ impl Client {
         let Some(schema) = schema.filter(|schema| schema.is_object() && response.errors.is_empty()) else {
             return Ok(false);
         };
-        let unsupported = support::compare(schema, &samples())?;
+        let unsupported = support::compare(schema, &samples::operations())?;
         *self.unsupported.write() = Arc::new(unsupported);
         Ok(true)
     }

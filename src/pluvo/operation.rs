@@ -8,7 +8,7 @@
 mod decode;
 mod mutation;
 mod query;
-mod samples;
+pub mod samples;
 mod selection;
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use self::{decode::DecodeError, samples::samples, selection::Select};
+pub use self::{decode::DecodeError, selection::Select};
 use super::{
     model::{EnumValue, Id},
     request::Selector,

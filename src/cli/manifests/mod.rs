@@ -99,6 +99,7 @@ impl Manifest {
     }
 
     /// The flag of the manifest that makes Pluvo send mail, if it is set.
+    #[must_use]
     pub fn mail_flag(&self) -> Option<&'static str> {
         ["sendInvite", "sendInvites"]
             .into_iter()
@@ -113,6 +114,7 @@ impl Manifest {
     }
 
     /// The uid of the object.
+    #[must_use]
     pub fn uid(&self) -> String {
         self.key.to_string()
     }
@@ -158,7 +160,7 @@ impl Manifests {
     pub fn load(paths: &[PathBuf], namespace: &str) -> Result<Self, Problems> {
         let (documents, problems) = read::documents(paths);
         let mut loader = Loader {
-            schemas: Schemas::new(),
+            schemas: Schemas::get(),
             namespace,
             seen: HashMap::new(),
             manifests: Self::default(),
@@ -177,7 +179,7 @@ impl Manifests {
     /// Refuses what an API server would refuse about a change from `base` to these: above all new values of what is
     /// immutable.
     pub fn check_changes(&self, base: &Self) -> Result<(), Problems> {
-        let schemas = Schemas::new();
+        let schemas = Schemas::get();
         let mut problems = Vec::new();
         for (key, manifest) in &self.resources {
             let Some(before) = base.resources.get(key) else {
@@ -196,7 +198,7 @@ impl Manifests {
 }
 
 struct Loader<'a> {
-    schemas: Schemas,
+    schemas: &'static Schemas,
     namespace: &'a str,
     seen: HashMap<Identity, Origin>,
     manifests: Manifests,

@@ -1,11 +1,12 @@
 //! Whether an API server would take an object in: the schema of its CustomResourceDefinition, rules included.
 
 use std::{
-    cell::RefCell,
     collections::{HashMap, HashSet},
+    sync::LazyLock,
 };
 
 use kube::core::cel::{CompiledSchema, Validator, apply_defaults, compile_schema};
+use parking_lot::Mutex;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ pub type Violation = (String, String);
 pub struct Schemas {
     kinds: HashMap<String, Schema>,
     rules: Validator,
-    patterns: RefCell<HashMap<String, Option<Regex>>>,
+    patterns: Mutex<HashMap<String, Option<Regex>>>,
 }
 
 struct Schema {
@@ -27,8 +28,13 @@ struct Schema {
 }
 
 impl Schemas {
-    /// Of the definitions that are written to `crds/`.
-    pub fn new() -> Self {
+    /// Of the definitions that are written to `crds/`; they are compiled once.
+    pub fn get() -> &'static Self {
+        static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::compile);
+        &SCHEMAS
+    }
+
+    fn compile() -> Self {
         let kinds = api::crds().into_iter().filter_map(|crd| {
             let kind = crd.spec.names.kind;
             let version = crd.spec.versions.into_iter().next()?;
@@ -43,7 +49,7 @@ impl Schemas {
         Self {
             kinds: kinds.collect(),
             rules: Validator::new(),
-            patterns: RefCell::default(),
+            patterns: Mutex::default(),
         }
     }
 
@@ -196,7 +202,7 @@ impl Schemas {
 
     /// A pattern that cannot be understood refuses nothing: the API server has the last word.
     fn matches(&self, pattern: &str, text: &str) -> bool {
-        let mut patterns = self.patterns.borrow_mut();
+        let mut patterns = self.patterns.lock();
         let regex = patterns
             .entry(pattern.to_owned())
             .or_insert_with(|| Regex::new(pattern).ok());
@@ -336,7 +342,7 @@ mod tests {
     }
 
     fn violations(kind: &str, object: &Value) -> Vec<String> {
-        let refused = Schemas::new().accept(kind, object).err().unwrap_or_default();
+        let refused = Schemas::get().accept(kind, object).err().unwrap_or_default();
         refused
             .into_iter()
             .map(|(path, message)| format!("{path}: {message}"))
@@ -345,7 +351,7 @@ mod tests {
 
     #[test]
     fn what_is_right_gets_its_defaults() {
-        let accepted = Schemas::new().accept("PluvoUser", &user(|_| {})).unwrap();
+        let accepted = Schemas::get().accept("PluvoUser", &user(|_| {})).unwrap();
         assert_eq!(accepted["spec"]["mode"], "Correct");
         assert_eq!(accepted["spec"]["deletionPolicy"], "Archive");
         assert_eq!(accepted["spec"]["connectionRef"]["name"], "default");
@@ -405,7 +411,7 @@ mod tests {
 
     #[test]
     fn immutable_fields_cannot_be_changed() {
-        let schemas = Schemas::new();
+        let schemas = Schemas::get();
         let accept = |object: Value| schemas.accept("PluvoUser", &object).unwrap();
         let (before, after) = (
             accept(user(|_| {})),

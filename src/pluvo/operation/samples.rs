@@ -1,5 +1,5 @@
-//! One operation of every form that this client can send: what the schema check compares with the server, and what
-//! the tests validate.
+//! One operation of every form that this client can send: what the schema check compares with the server, what the tests
+//! validate, and whose answers the fuzz targets make up.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::pluvo::{
 
 /// Every query and mutation with everything set, with every selector.
 #[must_use]
-pub fn samples() -> Vec<Operation> {
+pub fn operations() -> Vec<Operation> {
     let queries = queries().into_iter().map(|query| query.operation());
     queries
         .chain(mutations().into_iter().map(|mutation| mutation.operation()))
@@ -29,7 +29,9 @@ fn text() -> Arc<str> {
     "text".into()
 }
 
-pub(super) fn queries() -> Vec<Query> {
+/// Every query.
+#[must_use]
+pub fn queries() -> Vec<Query> {
     let page = || PageRequest { after: Some(text()) };
     vec![
         Query::Users {
@@ -59,7 +61,9 @@ pub(super) fn queries() -> Vec<Query> {
     ]
 }
 
-pub(super) fn mutations() -> Vec<Mutation> {
+/// Every mutation.
+#[must_use]
+pub fn mutations() -> Vec<Mutation> {
     let mut mutations = vec![
         Mutation::CreateUser {
             reference: text(),

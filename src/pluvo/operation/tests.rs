@@ -4,8 +4,8 @@ use apollo_compiler::{ExecutableDocument, Schema, validation::Valid};
 use serde_json::{Value, json};
 
 use super::{
-    Access, Operation, Select, samples,
-    samples::{mutations, queries},
+    Access, Operation, Select,
+    samples::{mutations, operations, queries},
 };
 use crate::pluvo::{
     document::Document,
@@ -99,7 +99,7 @@ fn every_variant_has_a_sample() {
 #[test]
 fn every_operation_is_valid_with_and_without_its_optional_fields() {
     let schema = schema();
-    for operation in samples() {
+    for operation in operations() {
         for unsupported in without_optionals(&operation) {
             validate(
                 &schema,
@@ -174,7 +174,7 @@ fn what_is_not_set_is_left_out() {
 fn batches_of_every_size_are_valid() {
     let schema = schema();
     for kind in [Access::Read, Access::Write] {
-        let of_kind: Vec<_> = samples()
+        let of_kind: Vec<_> = operations()
             .into_iter()
             .filter(|operation| operation.kind == kind)
             .collect();

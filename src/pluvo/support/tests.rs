@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 use crate::pluvo::{
     document::Document,
-    operation::samples,
+    operation::samples::operations,
     request::{ContentType, GroupInput, Mutation, Query},
 };
 
@@ -25,7 +25,7 @@ fn introspect(sdl: &str) -> Value {
 #[test]
 fn the_documented_schema_lacks_nothing() {
     assert_eq!(
-        compare(introspect(DOCUMENTED), &samples()).unwrap(),
+        compare(introspect(DOCUMENTED), &operations()).unwrap(),
         Unsupported::default()
     );
 }
@@ -55,7 +55,7 @@ fn what_a_server_lacks_is_named_and_its_optional_fields_are_dropped() {
         assert!(sdl.contains(old), "{old}");
         sdl.replace(old, new)
     });
-    let unsupported = compare(introspect(&sdl), &samples()).unwrap();
+    let unsupported = compare(introspect(&sdl), &operations()).unwrap();
     let names: Vec<_> = unsupported.names().collect();
     assert_eq!(
         names,

@@ -198,6 +198,8 @@ fn json_response(status: StatusCode, body: &impl Serialize) -> (Response, usize)
             json!({"error": error.to_string()}).to_string(),
         ),
     };
+    // As the fuzz targets take it.
+    tracing::trace!(target: "answers", "{} {body}", status.as_u16());
     let bytes = body.len();
     (
         (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
