@@ -28,6 +28,9 @@ pub struct RunArgs {
     /// Hosts besides *.pluvo.com that a PluvoConnection may name as its endpoint.
     #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', env = "PLUVO_ALLOWED_HOSTS")]
     allowed_hosts: Vec<String>,
+    /// Looks at the resources of this namespace alone, and needs no permission in any other.
+    #[arg(long, value_name = "NAME", env = "PLUVO_WATCH_NAMESPACE")]
+    watch_namespace: Option<String>,
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
@@ -60,6 +63,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             .map_err(anyhow::Error::msg)
             .context("--allowed-hosts")?,
         concurrency: args.concurrency,
+        namespace: args.watch_namespace,
     };
     let client = kube::Client::try_default()
         .await

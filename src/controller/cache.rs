@@ -87,12 +87,11 @@ pub fn store<C: Resource<DynamicType = ()> + Clone + 'static>() -> (Writer<C>, S
 }
 
 /// Watches a kind for ever. `synced` becomes true when everything that there is has been shown.
-pub async fn watch<K, S>(api: Api<K>, mut writer: Writer<Cached<K>>, sink: S, synced: Sender<bool>)
+pub async fn watch<K, S>(api: Api<DeserializeGuard<K>>, mut writer: Writer<Cached<K>>, sink: S, synced: Sender<bool>)
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
     S: Sink<K>,
 {
-    let api: Api<DeserializeGuard<K>> = Api::all(api.into_client());
     let mut events = pin!(watcher::watcher(api, watcher::Config::default()).default_backoff());
     let mut listed = HashSet::new();
     // What a list shows anew: the store holds it only when the list is complete, and a pass over what the store does

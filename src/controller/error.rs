@@ -29,18 +29,21 @@ impl From<kube::Error> for PassError {
 pub enum StartError {
     /// A definition is missing.
     #[error(
-        "the CustomResourceDefinition {name} is not installed or may not be used: install the Helm chart, or run `pluvo-operator crds | kubectl apply -f -` ({source})"
+        "the CustomResourceDefinition {name} is not installed or may not be used{}: install the Helm chart, or run `pluvo-operator crds | kubectl apply -f -` ({source})",
+        .namespace.as_deref().map(|name| format!(" in namespace {name}")).unwrap_or_default()
     )]
     Definition {
         /// Its name.
         name: String,
+        /// The only namespace in which it was to be used.
+        namespace: Option<String>,
         /// What the API server says.
         source: Box<kube::Error>,
     },
 }
 
 /// Checks that every kind can be listed, so that a missing definition is told at once and by name.
-pub async fn check_crds(client: &Client) -> Result<(), StartError> {
+pub async fn check_crds(client: &Client, namespace: Option<&str>) -> Result<(), StartError> {
     use kube::{
         Api,
         api::ListParams,
@@ -50,11 +53,15 @@ pub async fn check_crds(client: &Client) -> Result<(), StartError> {
         let names = &crd.spec.names;
         let kind = GroupVersionKind::gvk(api::GROUP, api::VERSION, &names.kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, &names.plural);
-        let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
+        let api = match namespace {
+            Some(namespace) => Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
         api.list_metadata(&ListParams::default().limit(1))
             .await
             .map_err(|source| StartError::Definition {
                 name: crd.metadata.name.clone().unwrap_or_default(),
+                namespace: namespace.map(str::to_owned),
                 source: Box::new(source),
             })?;
     }

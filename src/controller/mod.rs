@@ -31,7 +31,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::join_all};
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
+    core::NamespaceResourceScope,
     runtime::{applier, controller},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -58,6 +59,18 @@ pub struct Options {
     pub allowed_hosts: AllowedHosts,
     /// Passes at a time, per kind.
     pub concurrency: u16,
+    /// The only namespace that is looked at; `None`: all of them.
+    pub namespace: Option<String>,
+}
+
+impl Options {
+    /// The objects of a kind that are looked at.
+    fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self, client: Client) -> Api<K> {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
+        }
+    }
 }
 
 /// Runs the controllers until `stop` becomes true and everything under way has ended. `ready` becomes true when all
@@ -69,7 +82,7 @@ pub async fn run(
     ready: watch::Sender<bool>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
-    error::check_crds(&client).await?;
+    error::check_crds(&client, options.namespace.as_deref()).await?;
     let (wakes, woken) = wake::channels(metrics.awaited_passes.clone());
     let (health, health_changes) = tokio::sync::mpsc::unbounded_channel();
     let context = Arc::new(Context::new(client.clone(), options, metrics, wakes.clone(), health));
@@ -121,7 +134,7 @@ fn managed<K: Declarable>(context: &Arc<Context>, queue: wake::Queue) -> Tasks {
     let (synced_tx, synced) = watch::channel(false);
     let sink = ManagedSink::<K>::new(context.clone());
     let watch = tokio::spawn(cache::watch(
-        Api::<K>::all(context.client.clone()),
+        context.options.api(context.client.clone()),
         writer,
         sink,
         synced_tx,
@@ -150,7 +163,7 @@ fn connection_kind(context: &Arc<Context>, queue: wake::Queue) -> Tasks {
     let (synced_tx, synced) = watch::channel(false);
     let sink = connection::Sink::new(context.clone());
     let watch = tokio::spawn(cache::watch(
-        Api::<PluvoConnection>::all(context.client.clone()),
+        context.options.api(context.client.clone()),
         writer,
         sink,
         synced_tx,

@@ -17,7 +17,7 @@ use crate::{
     },
     organization::{Organization, hold::Hold, state::Moment},
     plan::{
-        Decision, Finalizer, Object, ResourceKey, Verdict,
+        ConnectionKey, Decision, Finalizer, Object, ResourceKey, Verdict,
         registry::{Declarable, key_of},
         report, resource,
     },
@@ -179,10 +179,7 @@ where
         let connection = self.object.connection();
         let registry = self.context.registry.lock();
         let Some(found) = registry.connection(&connection) else {
-            return Err(Verdict::reconciling(
-                Reason::ConnectionNotReady,
-                format!("PluvoConnection {connection} does not exist"),
-            ));
+            return Err(self.unseen(&connection));
         };
         let own = *connection.namespace == *self.key.namespace;
         if !own
@@ -208,6 +205,22 @@ where
                 ..Verdict::not_ready(&connection)
             }
         })
+    }
+
+    /// Why nothing is known of a connection.
+    fn unseen(&self, connection: &ConnectionKey) -> Verdict {
+        match &self.context.options.namespace {
+            Some(watched) if **watched != *connection.namespace => {
+                let message = format!(
+                    "PluvoConnection {connection} cannot be used: this operator looks at namespace {watched} alone"
+                );
+                Verdict::stalled(Reason::NotPermitted, message)
+            }
+            _ => {
+                let message = format!("PluvoConnection {connection} does not exist");
+                Verdict::reconciling(Reason::ConnectionNotReady, message)
+            }
+        }
     }
 
     fn decide(&self, organization: &Organization) -> (Decision, Moment) {

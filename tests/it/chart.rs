@@ -84,6 +84,8 @@ async fn values_that_would_be_ignored_are_refused() -> Result {
         "logFormat=xml",
         "sandboxUrl=localhost:80",
         "replicas=2",
+        "watchNamespace=a/b",
+        "crds.instal=false",
     ] {
         let error = render(&[value])
             .await
@@ -95,20 +97,82 @@ async fn values_that_would_be_ignored_are_refused() -> Result {
 }
 
 /// What the chart grants: `verb resource.group`.
-pub async fn granted() -> Result<BTreeSet<String>> {
-    let documents = render(&[]).await?;
-    let rules = only(&documents, "ClusterRole")?["rules"]
-        .as_array()
-        .context("no rules")?;
-    let triples = rules.iter().flat_map(triples);
+pub async fn granted(set: &[&str]) -> Result<BTreeSet<String>> {
+    let documents = render(set).await?;
+    let rules = roles(&documents).filter_map(|role| role["rules"].as_array()).flatten();
+    let triples = rules.flat_map(triples);
     Ok(triples
         .map(|(group, resource, verb)| format!("{verb} {resource}.{group}"))
         .collect())
 }
 
+fn roles(documents: &[Value]) -> impl Iterator<Item = &Value> {
+    documents
+        .iter()
+        .filter(|document| document["kind"] == "ClusterRole" || document["kind"] == "Role")
+}
+
+/// `kind namespace`, for each role and its binding.
+fn scopes(documents: &[Value]) -> Vec<String> {
+    let of_roles = documents
+        .iter()
+        .filter(|document| document["kind"].as_str().is_some_and(|kind| kind.contains("Role")));
+    of_roles
+        .map(|role| {
+            let namespace = role["metadata"]["namespace"].as_str().unwrap_or("-");
+            format!("{} {namespace}", role["kind"].as_str().unwrap_or_default())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn one_namespace_is_enough_if_it_is_told_so() -> Result {
+    let (everywhere, there) = (render(&[]).await?, render(&["watchNamespace=team"]).await?);
+    let cluster_wide = [
+        "ClusterRole -",
+        "ClusterRole -",
+        "ClusterRoleBinding -",
+        "ClusterRoleBinding -",
+    ];
+    let mut scopes_everywhere = scopes(&everywhere);
+    scopes_everywhere.sort();
+    assert_eq!(scopes_everywhere, cluster_wide);
+    let mut scopes_there = scopes(&there);
+    scopes_there.sort();
+    assert_eq!(
+        scopes_there,
+        ["ClusterRole -", "ClusterRoleBinding -", "Role team", "RoleBinding team"]
+    );
+    for role in roles(&there).filter(|role| role["kind"] == "ClusterRole") {
+        assert_eq!(role["rules"][0]["resources"], json!(["customresourcedefinitions"]));
+        assert_eq!(role["rules"].as_array().map(Vec::len), Some(1));
+    }
+    let args = pod(&there)?["containers"][0]["args"]
+        .as_array()
+        .context("no arguments")?;
+    assert!(args.contains(&json!("--watch-namespace=team")), "{args:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_one_release_needs_the_definitions() -> Result {
+    let documents = render(&["crds.install=false"]).await?;
+    assert!(
+        documents
+            .iter()
+            .all(|document| document["kind"] != "CustomResourceDefinition")
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn permissions_are_no_more_than_these() -> Result {
-    let granted = granted().await?;
+    let granted = granted(&[]).await?;
+    assert_eq!(
+        granted,
+        self::granted(&["watchNamespace=team"]).await?,
+        "in one namespace"
+    );
     let mut wanted: BTreeSet<_> = [
         "get secrets.",
         "get namespaces.",

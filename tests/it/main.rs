@@ -35,6 +35,7 @@ mod kills;
 mod leaks;
 mod lifecycle;
 mod mutations;
+mod one_namespace;
 mod outage;
 mod permissions;
 mod rbac;

@@ -41,12 +41,12 @@ pub use cluster::Cluster;
 pub use directory::{directory, subdirectory};
 pub use eventually::{eventually, soon};
 pub use objects::{create_all, create_paced, delete_paced, edit_all, people};
-pub use operator::{Operator, OperatorOptions, SERVED, binary};
+pub use operator::{Operator, OperatorOptions, SERVED, binary, user};
 pub use proxy::Proxy;
 pub use recorder::{Recorded, Recorder};
 pub use sandbox::{OPERATOR, Organization, PERSON, Sandbox};
 pub use tools::Tools;
-pub use world::{PATIENCE, SEED, Tenant, World, condition, merge, object};
+pub use world::{CONFINED, PATIENCE, SEED, Tenant, World, condition, merge, object};
 
 /// What tests return.
 pub type Result<T = (), E = anyhow::Error> = std::result::Result<T, E>;

@@ -24,6 +24,11 @@ pub fn binary() -> OsString {
     std::env::var_os("OPERATOR").unwrap_or_else(|| env!("CARGO_BIN_EXE_pluvo-operator").into())
 }
 
+/// The name of the service account of a release in a namespace, as the audit log has it.
+pub fn user(namespace: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{RELEASE}")
+}
+
 /// How the chart is installed.
 #[derive(Clone, Debug)]
 pub struct OperatorOptions {
@@ -243,9 +248,14 @@ impl Operator {
         .await
     }
 
+    /// The namespace of its release.
+    pub fn release_namespace(&self) -> &str {
+        &self.options.namespace
+    }
+
     /// The name of its service account in the audit log.
     pub fn user(&self) -> String {
-        format!("system:serviceaccount:{}:{RELEASE}", self.options.namespace)
+        user(self.release_namespace())
     }
 
     /// The most memory that it has had so far, in bytes.

@@ -32,6 +32,9 @@ trainings:
   - {ref: privacy-2026, title: Privacy}
 ";
 
+/// The namespace of the release that [`World::confine`] makes.
+pub const CONFINED: &str = "pluvo-confined";
+
 /// A cluster, a sandbox, and an operator between them.
 pub struct World {
     /// The cluster.
@@ -104,6 +107,20 @@ impl World {
             sandbox,
             operator: operator.into(),
         })
+    }
+
+    /// Puts a second release, which watches one namespace and may do nothing in any other, in the place of the operator,
+    /// which must not run.
+    pub async fn confine(&self, namespace: &str) -> Result {
+        let options = OperatorOptions {
+            namespace: CONFINED.to_owned(),
+            ..OperatorOptions::sandbox(self.sandbox.url())
+        };
+        let options = options
+            .with(&format!("watchNamespace={namespace}"))
+            .with("crds.install=false");
+        *self.operator.lock().await = Operator::install(&self.cluster, options).await?;
+        Ok(())
     }
 
     /// A namespace with a connection `default` to an organization of its own. `spec` is merged into the connection's.

@@ -9,6 +9,11 @@
 {{- .Values.serviceAccount.name | default (include "pluvo-operator.fullname" .) -}}
 {{- end }}
 
+{{/* Of no namespace, and another one for each release. */}}
+{{- define "pluvo-operator.definitionsRole" -}}
+{{ .Release.Namespace }}-{{ include "pluvo-operator.fullname" . }}-definitions
+{{- end }}
+
 {{- define "pluvo-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
