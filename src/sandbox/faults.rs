@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::graphql::Absent;
+
 /// Everything that is to go wrong from now on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -10,6 +12,10 @@ pub struct Faults {
     pub latency_ms: u64,
     /// A document with any error undoes all of its mutations, although its `data` looks as if they had been done.
     pub atomic_documents: bool,
+    /// Whoever asks for the schema is refused.
+    pub introspection_off: bool,
+    /// Parts of the schema that are not there.
+    pub absent: Absent,
     /// Faults of single requests; of those that fit a request the first one is used up.
     pub next: Vec<Planned>,
 }

@@ -34,8 +34,9 @@ pub struct Settings {
     pub values_answer: ValuesAnswer,
     /// Whether `lastLogin_Lt` finds users who never logged in.
     pub never_logged_in: NeverLoggedIn,
-    /// What becomes of the names of users that operations set: a server may tidy what it is given.
-    pub names: Names,
+    /// What becomes of texts that operations set (names of users and groups, values of custom fields): a server may
+    /// tidy what it is given.
+    pub texts: Texts,
 }
 
 impl Default for Settings {
@@ -53,20 +54,30 @@ impl Default for Settings {
             show_category_refs: true,
             values_answer: ValuesAnswer::default(),
             never_logged_in: NeverLoggedIn::default(),
-            names: Names::default(),
+            texts: Texts::default(),
         }
     }
 }
 
-/// What becomes of a name that is set.
+/// What becomes of a text that is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Names {
+pub enum Texts {
     /// It stays as it is.
     #[default]
     AsGiven,
     /// It is stored in capitals.
     UpperCase,
+}
+
+impl Texts {
+    /// A text as it is stored.
+    pub fn stored(self, text: String) -> String {
+        match self {
+            Self::AsGiven => text,
+            Self::UpperCase => text.to_uppercase(),
+        }
+    }
 }
 
 /// What happens to `first` above 50.

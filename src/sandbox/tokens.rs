@@ -86,7 +86,8 @@ impl Tokens {
     }
 
     fn grant(&self, client: &str, scopes: &[Scope], expires_at: Timestamp) -> String {
-        let token = Uuid::new_v4().simple().to_string();
+        // It says what it is, so that it is found wherever it does not belong.
+        let token = format!("sandbox-token-{}", Uuid::new_v4().simple());
         let grant = Grant {
             client: client.to_owned(),
             scopes: scopes.to_vec(),

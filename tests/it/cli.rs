@@ -11,6 +11,8 @@ use crate::{
     support::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, binary, subdirectory},
 };
 
+/// What a command that may show no personal data said, in a directory of its own.
+pub const SAID: &str = "said.txt";
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// The examples that send no mail.
@@ -73,11 +75,15 @@ pub async fn run_with(sandbox: &Sandbox, args: &[&str], env: &[(&str, &str)]) ->
         text.replace(sandbox.url(), "http://sandbox")
             .replace(EXAMPLES, "examples")
     };
-    Ok(Said {
+    let said = Said {
         code: status.code().context("the command was killed")?,
         out: text(stdout),
         err: text(stderr),
-    })
+    };
+    if !args.contains(&"--show-personal-data") {
+        fs::write(subdirectory("command")?.join(SAID), said.all())?;
+    }
+    Ok(said)
 }
 
 async fn plan(sandbox: &Sandbox, files: &[String], more: &[&str]) -> Result<Said> {

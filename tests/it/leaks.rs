@@ -1,19 +1,23 @@
-//! Secrets and personal data are in no log, status, Event, metric or plan.
+//! Secrets and personal data are in no log, status, Event or metric, and in nothing that a command says.
 
 use std::{env, fs, path::Path};
 
 use anyhow::{Context, ensure};
 
-use crate::support::{
-    OPERATOR, PERSON, Result, SERVED,
-    recorder::{Recorded, events_of_run, of_run},
+use crate::{
+    cli::SAID,
+    support::{
+        OPERATOR, PERSON, Result, SERVED,
+        recorder::{Recorded, events_of_run, of_run},
+    },
 };
 
-/// What tests plant: client secrets, e-mail addresses, values of custom fields.
-const PLANTED: [&str; 5] = [
+/// What tests plant: client secrets, tokens, e-mail addresses, values of custom fields.
+const PLANTED: [&str; 6] = [
     OPERATOR.1,
     PERSON.1,
     "sandbox-secret",
+    "sandbox-token-",
     "@example.com",
     "planted-department",
 ];
@@ -28,6 +32,7 @@ fn a_planted_leak_is_found() {
     assert_eq!(found("nothing to see"), [""; 0]);
     assert_eq!(found(r#"{"error":"jane@example.com is taken"}"#), ["@example.com"]);
     assert_eq!(found("client_secret=operator-secret"), ["operator-secret"]);
+    assert_eq!(found("Bearer sandbox-token-5f2a"), ["sandbox-token-"]);
     assert_eq!(found("department: planted-department-3"), ["planted-department"]);
 }
 
@@ -40,13 +45,13 @@ fn leaks(text: &str, place: &str) -> Vec<String> {
 /// `tests/run.sh` runs this by name behind all other tests: what it searches is what they have left.
 #[test]
 #[ignore = "searches what all other tests left; `make test` runs it behind them"]
-fn nothing_that_was_planted_is_in_a_log_a_status_an_event_or_a_metric() -> Result {
+fn nothing_that_was_planted_is_anywhere_where_others_read() -> Result {
     let directory = env::var_os("PLUVO_TEST_DIR").context("PLUVO_TEST_DIR must name the directory of a full run")?;
     let directory = Path::new(&directory);
-    let (mut lines, mut metrics, mut all) = (0, 0, Vec::new());
+    let (mut lines, mut metrics, mut said, mut all) = (0, 0, 0, Vec::new());
     for folder in fs::read_dir(directory)? {
         let folder = folder?.path();
-        for (name, count) in [("operator.log", &mut lines), (SERVED, &mut metrics)] {
+        for (name, count) in [("operator.log", &mut lines), (SERVED, &mut metrics), (SAID, &mut said)] {
             let path = folder.join(name);
             if path.exists() {
                 for line in fs::read_to_string(&path)?.lines() {
@@ -68,12 +73,12 @@ fn nothing_that_was_planted_is_in_a_log_a_status_an_event_or_a_metric() -> Resul
         all.extend(leaks(event.text("/note"), &place));
     }
     println!(
-        "searched: {lines} lines of logs, {} statuses, {} Events, {metrics} lines of metrics",
+        "searched: {lines} lines of logs, {} statuses, {} Events, {metrics} lines of metrics, {said} lines of commands",
         versions.len(),
         events.len()
     );
     ensure!(
-        lines > 1000 && versions.len() > 1000 && events.len() > 100 && metrics > 10,
+        lines > 1000 && versions.len() > 1000 && events.len() > 100 && metrics > 10 && said > 100,
         "there was hardly anything to search"
     );
     all.truncate(10);

@@ -39,6 +39,7 @@ mod one_namespace;
 mod outage;
 mod permissions;
 mod rbac;
+mod schema;
 mod stale_watch;
 mod states;
 mod status_table;

@@ -1,6 +1,7 @@
 //! States that a resource comes into seldom, each brought about for real.
 
 use anyhow::ensure;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
@@ -91,35 +92,33 @@ async fn a_suspended_resource_is_left_alone() -> Result {
     Ok(())
 }
 
+#[rstest]
+#[case::name_of_a_user("PluvoUser", |name: &str| json!({"ref": "x", "email": "x@example.com", "name": name}), &["updateOrCreateUser", "updateUser"])]
+#[case::custom_field(
+    "PluvoUser",
+    |text: &str| json!({"ref": "x", "email": "x@example.com", "name": "X", "customFields": [{"ref": "department", "text": text}]}),
+    &["updateOrCreateUser", "updateExtraCategoryValues"]
+)]
+#[case::name_of_a_group("PluvoGroup", |name: &str| json!({"ref": "x", "name": name}), &["createGroup", "updateGroup"])]
 #[tokio::test]
-async fn a_value_that_pluvo_changes_on_its_way_in_is_written_once() -> Result {
+async fn a_value_that_pluvo_changes_on_its_way_in_is_written_once(
+    #[case] kind: &str,
+    #[case] spec: fn(&str) -> Value,
+    #[case] sent: &[&str],
+) -> Result {
     let world = World::shared().await?;
-    let tenant = world.tenant("tidy", json!({})).await?;
-    tenant.organization.settings(&json!({"names": "upperCase"})).await?;
-    tenant.declare("PluvoUser", "jane", person("EMP-1")).await?;
-    let jane = tenant
-        .reports("PluvoUser", "jane", "Stalled", "True", "ValueNotAccepted")
-        .await?;
-    ensure!(
-        jane["status"]["drift"]["entries"][0]["observed"] == "SOMEBODY",
-        "{}",
-        jane["status"]
-    );
+    let tenant = world.tenant("tidy", json!({"showPersonalData": true})).await?;
+    tenant.organization.settings(&json!({"texts": "upperCase"})).await?;
+    tenant.declare(kind, "x", spec("Somebody")).await?;
+    let found = tenant.reports(kind, "x", "Stalled", "True", "ValueNotAccepted").await?;
+    let observed = &found["status"]["drift"]["entries"][0]["observed"];
+    ensure!(*observed == "SOMEBODY", "{}", found["status"]);
     tenant.sweeps(3).await?;
-    ensure!(
-        tenant.mutations().await? == ["updateOrCreateUser", "updateUser"],
-        "{:?}",
-        tenant.mutations().await?
-    );
-    tenant.organization.settings(&json!({"names": "asGiven"})).await?;
-    tenant
-        .declare(
-            "PluvoUser",
-            "jane",
-            json!({"ref": "EMP-1", "email": "emp-1@example.com", "name": "Jane"}),
-        )
-        .await?;
-    tenant.ready("PluvoUser", "jane").await?;
+    // At most once more when it had not stuck.
+    ensure!(tenant.mutations().await? == sent, "{:?}", tenant.mutations().await?);
+    tenant.organization.settings(&json!({"texts": "asGiven"})).await?;
+    tenant.declare(kind, "x", spec("Else")).await?;
+    tenant.ready(kind, "x").await?;
     Ok(())
 }
 

@@ -254,7 +254,7 @@ pub struct GroupMutation;
 #[Object]
 impl GroupMutation {
     async fn create_group(&self, ctx: &Context<'_>, group: CreateGroupInput) -> Result<Option<CreateGroup>> {
-        let draft = GroupDraft {
+        let mut draft = GroupDraft {
             reference: group.reference,
             name: Some(group.name),
             max_users: group.max_users,
@@ -263,6 +263,7 @@ impl GroupMutation {
             ..GroupDraft::default()
         };
         write(ctx, Scope::GroupsWrite, |writing| {
+            draft.name = draft.name.map(|name| writing.settings.texts.stored(name));
             Ok(CreateGroup {
                 group: Some(GroupNode(writing.store.create_group(&draft)?)),
             })
@@ -276,7 +277,7 @@ impl GroupMutation {
         #[graphql(name = "ref")] reference: Option<String>,
         group: UpdateGroupInput,
     ) -> Result<Option<UpdateGroup>> {
-        let draft = GroupDraft {
+        let mut draft = GroupDraft {
             reference: group.reference,
             name: group.name,
             max_users: group.max_users,
@@ -286,6 +287,7 @@ impl GroupMutation {
         };
         write(ctx, Scope::GroupsWrite, |writing| {
             let selector = Selector::exactly_one(id.map(|id| id.0), reference)?;
+            draft.name = draft.name.map(|name| writing.settings.texts.stored(name));
             Ok(UpdateGroup {
                 group: Some(GroupNode(writing.store.update_group(&selector, &draft)?)),
             })

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unused_async, reason = "resolvers are futures to the library")]
 
+mod absent;
 mod caller;
 mod custom_fields;
 mod groups;
@@ -18,8 +19,11 @@ mod values;
 
 use async_graphql::{EmptySubscription, MergedObject, SimpleObject};
 
-pub use self::caller::{Caller, Interference};
 use self::scalars::Uuid;
+pub use self::{
+    absent::Absent,
+    caller::{Caller, Interference},
+};
 use super::store::Tally;
 
 /// The schema.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::sandbox::{
     scope::Scope,
-    settings::{Names, Settings},
+    settings::Settings,
     store::{Group, Language, Refusal, Role, SeatRole, Selector, Store, User, UserDraft},
 };
 
@@ -39,14 +39,10 @@ type Moves = Vec<(Arc<Group>, SeatRole, bool)>;
 
 impl UserInput {
     fn draft(&self, settings: &Settings) -> UserDraft {
-        let name = |name: &String| match settings.names {
-            Names::AsGiven => name.clone(),
-            Names::UpperCase => name.to_uppercase(),
-        };
         UserDraft {
             reference: self.reference.clone(),
             email: self.email.clone(),
-            name: self.name.as_ref().map(name),
+            name: self.name.clone().map(|name| settings.texts.stored(name)),
             roles: self.roles.clone(),
             language: self.language,
             archived: self.archived.or(self.is_active.map(|active| !active)),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::sandbox::{
     scope::Scope,
-    settings::ValuesAnswer,
+    settings::{Texts, ValuesAnswer},
     store::{ContentType, CustomField, OptionPick, Refusal, Selector, Store, Value, ValueDraft},
 };
 
@@ -159,10 +159,10 @@ struct ExtraCategoryValueInput {
 }
 
 impl ExtraCategoryValueInput {
-    fn into_draft(self) -> Result<(Selector, ValueDraft), Refusal> {
+    fn into_draft(self, texts: Texts) -> Result<(Selector, ValueDraft), Refusal> {
         let field = Selector::exactly_one(self.category_id.map(|id| id.0), self.category_ref)?;
         let draft = ValueDraft {
-            text: self.string_value,
+            text: self.string_value.map(|text| texts.stored(text)),
             moment: self.datetime_value.map(|moment| moment.0),
             flag: self.boolean_value,
             choices: self.choice_values.map(choices_of),
@@ -193,7 +193,8 @@ impl ValueMutation {
         write(ctx, Scope::ExtraCategoriesWrite, |writing| {
             let selector = Selector::exactly_one(model_id.map(|id| id.0), model_ref)?;
             let object = writing.store.object_with_fields(content_type, &selector)?;
-            let drafts: Result<Vec<_>, _> = values.into_iter().map(ExtraCategoryValueInput::into_draft).collect();
+            let texts = writing.settings.texts;
+            let drafts: Result<Vec<_>, _> = values.into_iter().map(|value| value.into_draft(texts)).collect();
             let sent = writing.store.set_values(content_type, object, &drafts?)?;
             let only = (writing.settings.values_answer == ValuesAnswer::Sent).then_some(&*sent);
             Ok(UpdateExtraCategoryValues {

@@ -18,7 +18,7 @@ use super::{
     json_response, refuse,
 };
 use crate::sandbox::{
-    faults::{Endpoint, Fault},
+    faults::{Endpoint, Fault, Faults},
     graphql::{Caller, Interference},
     organization::Organization,
     store::Code,
@@ -179,6 +179,26 @@ fn unauthorized(organization: &Organization) -> Response {
 
 async fn execute(app: &App, caller: Caller, body: Body, document: Document, fault: Option<&Fault>) -> Response {
     let organization = caller.organization.clone();
+    let Faults {
+        introspection_off,
+        absent,
+        ..
+    } = organization.faults.lock().clone();
+    let mut errors = absent.errors(&body.query);
+    let asks_for_the_schema = ["__schema", "__type"]
+        .iter()
+        .find(|field| document.operations.iter().any(|operation| operation == **field));
+    if let Some(field) = asks_for_the_schema.filter(|_| introspection_off) {
+        errors.push(format!(
+            "GraphQL introspection has been disabled, but the requested query contained the field '{field}'."
+        ));
+    }
+    if !errors.is_empty() {
+        return rejected(
+            &organization,
+            &json!({"errors": errors.into_iter().map(|message| json!({"message": message})).collect::<Vec<_>>()}),
+        );
+    }
     let variables = Variables::from_json(body.variables.unwrap_or_default());
     let mut request = Request::new(body.query).variables(variables).data(caller);
     request.operation_name = body.operation_name;
@@ -206,15 +226,23 @@ async fn execute(app: &App, caller: Caller, body: Body, document: Document, faul
         Answer::from(app.schema.execute(request).await)
     };
     spoil(&mut answer, fault);
+    if let Some(data) = &mut answer.data {
+        absent.hide(data);
+    }
     if answer.data.is_some() {
         organization.meter.document(&document.operations);
         return counted(&organization, StatusCode::OK, &answer);
     }
+    rejected(&organization, &answer)
+}
+
+/// The answer to a document of which nothing was executed.
+fn rejected(organization: &Organization, answer: &impl Serialize) -> Response {
     let status = organization.settings.read().rejected_document_status;
     counted(
-        &organization,
+        organization,
         StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
-        &answer,
+        answer,
     )
 }
 

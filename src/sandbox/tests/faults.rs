@@ -107,7 +107,9 @@ async fn every_request_can_be_late() {
         .json()
         .await
         .expect("JSON");
-    assert_eq!(cleared, json!({"latencyMs": 0, "atomicDocuments": false, "next": []}));
+    let nothing =
+        json!({"latencyMs": 0, "atomicDocuments": false, "introspectionOff": false, "absent": [], "next": []});
+    assert_eq!(cleared, nothing);
 }
 
 #[tokio::test]
@@ -228,4 +230,49 @@ async fn a_document_that_goes_wrong(#[case] fault: Json, #[case] data: Option<Js
         each(&pluvo.look("log").await, "/outcome"),
         *done.as_array().expect("a list")
     );
+}
+
+#[tokio::test]
+async fn whoever_asks_for_the_schema_is_refused_if_it_is_secret() {
+    const INTROSPECTION: &str = "{ __schema { types { name fields { name } } } }";
+    let pluvo = Pluvo::start().await;
+    assert!(pluvo.ask(INTROSPECTION).await["data"]["__schema"]["types"].is_array());
+    pluvo.control("faults", json!({"introspectionOff": true})).await;
+    let answer = pluvo.ask(INTROSPECTION).await;
+    assert!(answer.get("data").is_none(), "{answer}");
+    let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.ends_with("contained the field '__schema'."), "{message}");
+    assert_eq!(pluvo.ask("{ __typename }").await["data"]["__typename"], "Query");
+}
+
+#[tokio::test]
+async fn absent_parts_are_neither_shown_nor_served() {
+    let pluvo = Pluvo::start().await;
+    pluvo
+        .control("faults", json!({"absent": ["User.email", "Mutation.createUser"]}))
+        .await;
+    let names = |answer: &Json, ty: &str| {
+        let types = answer["data"]["__schema"]["types"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let fields = types
+            .into_iter()
+            .find(|known| known["name"] == ty)
+            .map(|known| known["fields"].clone());
+        each(&fields.unwrap_or_default(), "/name")
+    };
+    let schema = pluvo.ask("{ __schema { types { name fields { name } } } }").await;
+    let shows = |ty: &str, name: &str| names(&schema, ty).iter().any(|known| known == name);
+    assert!(shows("User", "name") && shows("Mutation", "updateUser"));
+    assert!(!shows("User", "email") && !shows("Mutation", "createUser"));
+    let answer = pluvo
+        .ask("{ paginatedUsers(first: 1) { edges { node { email } } } }")
+        .await;
+    assert_eq!(
+        answer,
+        json!({"errors": [{"message": "Cannot query field 'email' on type 'User'."}]})
+    );
+    assert!(pluvo.ask(TWO).await.get("data").is_none());
+    assert_eq!(pluvo.look("log").await, json!([]), "nothing was executed");
 }
