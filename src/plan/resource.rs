@@ -67,6 +67,10 @@ fn guarded(mut decision: Decision, connection: &ConnectionKey, observed: &impl O
         }
     } else if decision.verdict.reason == Reason::Pending && decision.verdict.fleeting {
         decision.verdict.reason = Reason::Settling;
+    } else if decision.verdict.progress == Progress::Terminating && decision.deletion_blocked.is_none() {
+        let message = format!("waits until the guard of PluvoConnection {connection} has counted it");
+        decision.deletion_blocked = Some(message);
+        decision.verdict.fleeting = true;
     }
     decision
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli,
-    support::{Result, SEED, Tenant, World, merge, soon},
+    support::{Result, SEED, Tenant, World, condition, merge, soon},
 };
 
 /// All kinds, each with something to undo, and in sync.
@@ -136,6 +136,93 @@ async fn what_settles_when_its_namespace_or_connection_is_deleted_never_leaves()
     leaver.sweeps(2).await?;
     ensure!(held(&owner).await? == before.0, "what the namespace held");
     ensure!(held(&leaver).await? == before.1, "what used the connection");
+    Ok(())
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_counted_and_has_not_left_is_taken_back(#[values("namespace", "connection")] deleted: &str) -> Result {
+    let world = World::shared().await?;
+    let owner = world.tenant("owner", json!({})).await?;
+    let guest = world.tenant("guest", json!({})).await?;
+    let one_writes = json!({"limits": {"writing": 1}, "allowedNamespaces": {"names": [guest.namespace]}});
+    owner.reconnect(one_writes.clone()).await?;
+    let john = |name: &str| json!({"ref": "EMP-1", "email": "john@example.com", "name": name});
+    let jane = |archived: bool| {
+        json!({
+            "ref": "EMP-2", "email": "jane@example.com", "name": "Jane", "archived": archived,
+            "connectionRef": {"name": "default", "namespace": owner.namespace},
+        })
+    };
+    owner.declare("PluvoUser", "john", john("John")).await?;
+    guest.declare("PluvoUser", "jane", jane(false)).await?;
+    owner.ready("PluvoUser", "john").await?;
+    guest.ready("PluvoUser", "jane").await?;
+
+    // The only slot for writes is taken while the guard counts.
+    let hold = json!({"next": [{"fault": "holdBeforeCommit", "operation": "updateUser"}]});
+    owner.organization.faults(&hold).await?;
+    owner.declare("PluvoUser", "john", john("John Doe")).await?;
+    soon("a write is held", async || {
+        let stats = owner.organization.stats().await?;
+        ensure!(stats["held"] == 1, "{stats}");
+        Ok(())
+    })
+    .await?;
+    guest.declare("PluvoUser", "jane", jane(true)).await?;
+    owner
+        .until(
+            "PluvoConnection",
+            "default",
+            "what may leave is counted",
+            |connection| {
+                let window = &connection["status"]["guard"]["window"];
+                ensure!(window[0]["destructive"] == 1, "{window}");
+                Ok(())
+            },
+        )
+        .await?;
+    if deleted == "namespace" {
+        let namespace = ["delete", "namespace", &guest.namespace, "--timeout=90s"];
+        world.cluster.kubectl(&namespace).await?;
+    } else {
+        owner.delete("PluvoConnection", "default").await?;
+        guest.declare("PluvoUser", "jane", jane(false)).await?;
+    }
+    owner.organization.release().await?;
+    if deleted == "connection" {
+        owner.reconnect(one_writes).await?;
+        guest.ready("PluvoUser", "jane").await?;
+    }
+    owner.ready("PluvoUser", "john").await?;
+    owner.sweeps(2).await?;
+    let (state, sent) = held(&owner).await?;
+    ensure!(state["users"]["EMP-1"]["name"] == "John Doe", "{state}");
+    ensure!(state["users"]["EMP-2"]["archived"] == false, "{state}");
+    let updates = sent.iter().filter(|sent| *sent == "updateUser").count();
+    ensure!(updates == 1, "{sent:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deletion_that_settles_for_long_says_so() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("slow", json!({"guard": {"settle": "75s"}})).await?;
+    let user = json!({"ref": "EMP-1", "email": "jane@example.com", "name": "Jane"});
+    tenant.declare("PluvoUser", "jane", user).await?;
+    tenant.ready("PluvoUser", "jane").await?;
+    tenant.delete("PluvoUser", "jane").await?;
+    let jane = tenant
+        .reports("PluvoUser", "jane", "DeletionBlocked", "True", "Deleting")
+        .await?;
+    let blocked = condition(&jane, "DeletionBlocked").map(|blocked| blocked["message"].to_string());
+    ensure!(
+        blocked.is_some_and(|told| told.contains("until the guard")),
+        "{}",
+        jane["status"]
+    );
+    tenant.gone("PluvoUser", "jane").await?;
+    ensure!(tenant.organization.state().await?["users"]["EMP-1"]["archived"] == true);
     Ok(())
 }
 
