@@ -317,6 +317,7 @@ where
                 .memories
                 .update(uid, |memory| memory.fleeting_since = Some(now));
         }
+        organization.record_mails(&self.key, std::mem::take(&mut decision.mailed));
         // If it is not taken, the resource was woken meanwhile, and the next pass is due.
         organization.submit(&self.key, decision.calls, as_of);
         self.context
@@ -410,7 +411,7 @@ where
 
     async fn suspend(&mut self) -> Result<Action, PassError> {
         if let Some(organization) = self.context.organizations.get(&self.object.connection()) {
-            organization.forget(&self.key);
+            organization.withdraw(&self.key);
         }
         let before = self.object.status().cloned();
         let status = report::suspended(&self.object, Timestamp::now());

@@ -176,15 +176,20 @@ impl Organization {
         taken
     }
 
-    /// Takes back whatever a resource has asked for and was not sent.
+    /// The status of a resource records mails to these refs. No mail leaves before it is recorded, and none twice.
+    pub fn record_mails(&self, resource: &ResourceKey, mails: Vec<String>) {
+        self.shared.state.lock().queue.record_mails(resource, mails);
+    }
+
+    /// Takes back whatever a resource has asked for and was not sent, and what a pass that is under way is about to ask
+    /// for. Nothing wakes the resource until it is looked at again.
     pub fn withdraw(&self, resource: &ResourceKey) {
-        let mut state = self.shared.state.lock();
-        state.queue.submit(resource, Vec::new(), Instant::now());
+        self.shared.state.lock().withdraw(resource, Instant::now());
     }
 
     /// A resource is gone.
     pub fn forget(&self, resource: &ResourceKey) {
-        self.shared.state.lock().forget(resource);
+        self.shared.state.lock().forget(resource, Instant::now());
     }
 
     /// Makes a sweep due now, for a resource or for the connection itself. Returns how many sweeps must have ended for
@@ -230,7 +235,8 @@ impl Organization {
 
     /// The guard's record was written in this revision, where a restart finds it.
     pub fn guard_recorded(&self, revision: u64) {
-        self.shared.state.lock().queue.guard_recorded(revision, Instant::now());
+        self.shared.state.lock().guard_recorded(revision, Instant::now());
+        self.shared.wake();
         self.shared.writing.notify_one();
     }
 

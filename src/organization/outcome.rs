@@ -62,6 +62,11 @@ impl State {
                 self.failed(error, now);
             }
         }
+        for (entry, fate) in batch.entries.iter().zip(&fates) {
+            if matches!(fate, Fate::NotExecuted | Fate::Refused) {
+                self.mails_not_sent(entry);
+            }
+        }
         self.queue.finish(batch, suspicious, &failed, now);
         for resource in batch.resources() {
             self.wake(resource);
@@ -191,6 +196,13 @@ impl State {
     fn entry_lost(&mut self, entry: &Entry, now: Instant) {
         for key in keys_of(&entry.mutation) {
             self.doubt(&key, now);
+        }
+    }
+
+    /// The mails of an entry that Pluvo did not carry out are recorded as before, and may be asked for again.
+    fn mails_not_sent(&mut self, entry: &Entry) {
+        for (resource, call) in &entry.parts {
+            self.queue.record_mails(resource, call.mails.iter().cloned());
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::plan::{Action, Call, ResourceKey};
 
 use super::{
-    batch::{Batch, Builder, Lock, lock_of},
+    batch::{self, Batch, Builder, Lock, lock_of},
     guard::{Guard, Judgement},
 };
 
@@ -36,6 +36,8 @@ struct List {
     /// Since when the head could have left; `None` while a call is under way.
     since: Option<Instant>,
     in_flight: Vec<Call>,
+    /// Refs of those to whom a mail is recorded and was certainly not asked for. No mail leaves that is not recorded.
+    recorded_mails: HashSet<String>,
     /// How often a document with a call of this list failed without anybody being named: such documents halve.
     suspicion: u32,
     /// Whether a membership call of many users was refused: then each user is asked for alone, so that the one whom
@@ -52,7 +54,29 @@ impl List {
 
     /// Whether nothing is to be remembered.
     fn is_blank(&self) -> bool {
-        self.is_idle() && self.suspicion == 0 && !self.singly && self.refused.is_empty()
+        self.is_idle()
+            && self.recorded_mails.is_empty()
+            && self.suspicion == 0
+            && !self.singly
+            && self.refused.is_empty()
+    }
+
+    /// What of a call that the guard lets through may leave: mails only as far as they are recorded.
+    fn admit(&self, call: Call) -> Option<Call> {
+        match &call.action {
+            _ if call.mails.is_empty() => Some(call),
+            Action::Mutate(_) => call
+                .mails
+                .iter()
+                .all(|mail| self.recorded_mails.contains(mail))
+                .then_some(call),
+            Action::Subjects { users, .. } => {
+                let told = users.iter().zip(&call.mails);
+                let recorded = told.filter(|(_, mail)| self.recorded_mails.contains(*mail));
+                let recorded: HashSet<_> = recorded.map(|(user, _)| user.clone()).collect();
+                batch::part(&call, &|user| recorded.contains(user))
+            }
+        }
     }
 
     fn was_refused(&self, call: &Call) -> bool {
@@ -111,11 +135,25 @@ impl Queue {
         self.guard.judge(now, wall)
     }
 
-    /// The guard's record was written in this revision: what it let through may leave.
-    pub fn guard_recorded(&mut self, revision: u64, now: Instant) {
-        for resource in self.guard.recorded(revision) {
-            self.settle(&resource, now);
+    /// The guard's record was written in this revision: what it let through may leave. Returns whose mails wait to be
+    /// recorded now.
+    pub fn guard_recorded(&mut self, revision: u64, now: Instant) -> BTreeSet<ResourceKey> {
+        let resources = self.guard.recorded(revision);
+        for resource in &resources {
+            self.settle(resource, now);
         }
+        let waits = |resource: &&ResourceKey| {
+            let list = self.lists.get(*resource);
+            let mut mailing = list.into_iter().flat_map(|list| &list.waiting);
+            mailing.any(|call| !call.mails.is_empty())
+        };
+        resources.iter().filter(waits).cloned().collect()
+    }
+
+    /// The status of a resource records mails to these refs: they may leave, once.
+    pub fn record_mails(&mut self, resource: &ResourceKey, mails: impl IntoIterator<Item = String>) {
+        let list = self.lists.entry(resource.clone()).or_default();
+        list.recorded_mails.extend(mails);
     }
 
     /// The resources with calls that wait or are under way.
@@ -142,15 +180,11 @@ impl Queue {
             .insert(fingerprint);
     }
 
-    /// Refs to whom a call of this resource that has not left would send mail.
+    /// Whether a mail of a resource to this ref is recorded and was certainly not asked for.
     #[must_use]
-    pub fn unsent_mails(&self, resource: &ResourceKey) -> HashSet<String> {
-        self.lists
-            .get(resource)
-            .into_iter()
-            .flat_map(|list| &list.waiting)
-            .flat_map(|call| call.mails.iter().cloned())
-            .collect()
+    pub fn mail_is_unsent(&self, resource: &ResourceKey, reference: &str) -> bool {
+        let list = self.lists.get(resource);
+        list.is_some_and(|list| list.recorded_mails.contains(reference))
     }
 
     /// Whether a full document could leave.
@@ -176,7 +210,7 @@ impl Queue {
             if self.busy.contains(&lock_of(head)) || (self.guard.is_guarded(head) && awaited(resource)) {
                 continue;
             }
-            let Some(head) = self.guard.admit(resource, head) else {
+            let Some(head) = self.guard.admit(resource, head).and_then(|head| list.admit(head)) else {
                 continue;
             };
             let builder =
@@ -222,13 +256,13 @@ impl Queue {
         }
     }
 
-    /// A resource is gone: nothing of it leaves any more.
-    pub fn forget(&mut self, resource: &ResourceKey) {
-        self.submit(resource, Vec::new(), Instant::now());
+    /// A resource is gone: nothing is remembered of it.
+    pub fn forget(&mut self, resource: &ResourceKey, now: Instant) {
         if let Some(list) = self.lists.get_mut(resource) {
             list.refused.clear();
+            list.recorded_mails.clear();
             (list.singly, list.suspicion) = (false, 0);
-            self.settle(resource, Instant::now());
+            self.settle(resource, now);
         }
     }
 
@@ -241,6 +275,7 @@ impl Queue {
         {
             list.waiting.push_front(rest);
         }
+        list.recorded_mails.retain(|mail| !call.mails.contains(mail));
         list.in_flight.push(call.clone());
         if let Some(since) = list.since.take() {
             self.ready.remove(&(since, resource.clone()));
@@ -252,8 +287,9 @@ impl Queue {
         let Some(list) = self.lists.get_mut(resource) else {
             return;
         };
-        let admitted = |head| self.guard.admit(resource, head).is_some();
-        let may_leave = list.in_flight.is_empty() && list.waiting.front().is_some_and(admitted);
+        let head = list.waiting.front().filter(|_| list.in_flight.is_empty());
+        let admitted = head.and_then(|head| self.guard.admit(resource, head));
+        let may_leave = admitted.and_then(|head| list.admit(head)).is_some();
         match (list.since, may_leave) {
             (None, true) => {
                 list.since = Some(now);

@@ -114,8 +114,7 @@ impl State {
         View {
             mirror: &self.mirror,
             outcomes: self.outcomes.get(resource),
-            unsent_mails: self.queue.unsent_mails(resource),
-            guard: &self.queue.guard,
+            queue: &self.queue,
             resource: resource.clone(),
             unavailable: self.health.unavailable(),
             now,
@@ -156,12 +155,28 @@ impl State {
         self.moments.get(resource).copied().unwrap_or_default()
     }
 
-    /// A resource is gone: nothing of it is sent any more, and nothing wakes it.
-    pub fn forget(&mut self, resource: &ResourceKey) {
-        self.queue.forget(resource);
-        self.moments.remove(resource);
+    /// Nothing of a resource is sent any more, not even of a pass that is under way, and nothing wakes it until it is
+    /// looked at again.
+    pub fn withdraw(&mut self, resource: &ResourceKey, now: Instant) {
+        self.queue.submit(resource, Vec::new(), now);
+        self.moments.entry(resource.clone()).or_default().0 += 1;
         self.readers.forget(resource);
         self.outcomes.remove(resource);
+    }
+
+    /// A resource is gone.
+    pub fn forget(&mut self, resource: &ResourceKey, now: Instant) {
+        self.withdraw(resource, now);
+        self.queue.forget(resource, now);
+        self.moments.remove(resource);
+    }
+
+    /// The guard's record was written in this revision: what it let through may leave, and whoever is to record mails
+    /// before is woken.
+    pub fn guard_recorded(&mut self, revision: u64, now: Instant) {
+        let mailing = self.queue.guard_recorded(revision, now);
+        self.woken.extend(mailing);
+        self.note_woken();
     }
 
     /// Makes a sweep due now, for a resource or for the connection itself. Returns how many sweeps must have ended for

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::{guard::Guard, mirror::Mirror, state::Moment};
+use super::{mirror::Mirror, queue::Queue, state::Moment};
 
 /// What became of the writes of one resource, by fingerprint.
 pub type Outcomes = HashMap<Arc<str>, Outcome>;
@@ -30,8 +30,7 @@ pub type Outcomes = HashMap<Arc<str>, Outcome>;
 pub struct View<'a> {
     pub(super) mirror: &'a Mirror,
     pub(super) outcomes: Option<&'a Outcomes>,
-    pub(super) unsent_mails: HashSet<String>,
-    pub(super) guard: &'a Guard,
+    pub(super) queue: &'a Queue,
     pub(super) resource: ResourceKey,
     pub(super) unavailable: Option<Unavailable>,
     pub(super) now: Instant,
@@ -145,11 +144,16 @@ impl Observed for View<'_> {
     }
 
     fn mail_is_unsent(&self, reference: &str) -> bool {
-        self.unsent_mails.contains(reference)
+        self.queue.mail_is_unsent(&self.resource, reference)
+    }
+
+    fn mails_to_record(&self, call: &Call) -> Vec<String> {
+        let admitted = self.queue.guard.admit(&self.resource, call);
+        admitted.map(|call| call.mails).unwrap_or_default()
     }
 
     fn is_held(&self, call: &Call) -> bool {
-        self.guard.holds(&self.resource, call)
+        self.queue.guard.holds(&self.resource, call)
     }
 
     fn unavailable(&self) -> Option<Unavailable> {

@@ -226,7 +226,7 @@ pub struct Decision {
     pub identity: Identity,
     /// Subjects, where there are any.
     pub subjects: Option<SubjectsReport>,
-    /// Refs for whom a mail was asked for, or is asked for by these calls.
+    /// Refs of those whom these calls are about to tell by mail, for the first time: the status records them before.
     pub mailed: Vec<String>,
     /// What is waited for, shown beside the drift; never counted as drift.
     pub waiting: Vec<Difference>,
@@ -293,8 +293,10 @@ impl Decision {
                 || subjects.pending != written(|status| &status.pending)
         });
         let adopts = self.identity.adopted.is_some() && status.is_none_or(|status| status.adopted != Some(true));
-        let mails_change = status.map(|status| status.mailed.as_slice()).unwrap_or_default() != self.mailed;
         !self.calls.is_empty()
-            && (lists_change || mails_change || adopts || self.calls.iter().any(|call| call.cause == Cause::Drift))
+            && (lists_change
+                || !self.mailed.is_empty()
+                || adopts
+                || self.calls.iter().any(|call| call.cause == Cause::Drift))
     }
 }

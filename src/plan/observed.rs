@@ -140,8 +140,11 @@ pub trait Observed {
     fn near_matches(&self, key: &Key) -> Vec<String>;
     /// What became of this resource's write of `fingerprint`.
     fn outcome(&self, fingerprint: &str) -> Option<Outcome>;
-    /// Whether this resource asked for a mail to the user with this ref, and the call has not been sent yet.
+    /// Whether it is certain that a mail of this resource to the user with this ref, which its status records, was not
+    /// asked for yet.
     fn mail_is_unsent(&self, reference: &str) -> bool;
+    /// The refs of a call's mails that may leave as soon as the status records them.
+    fn mails_to_record(&self, call: &Call) -> Vec<String>;
     /// Whether the guard holds a call of this resource until somebody approves it.
     fn is_held(&self, call: &Call) -> bool;
     /// Why Pluvo cannot be asked, if that is so.

@@ -300,6 +300,10 @@ impl<O: Observed> Observed for Predicted<'_, O> {
         self.observed.mail_is_unsent(reference)
     }
 
+    fn mails_to_record(&self, call: &Call) -> Vec<String> {
+        call.mails.clone()
+    }
+
     fn is_held(&self, call: &Call) -> bool {
         self.observed.is_held(call)
     }

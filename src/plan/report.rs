@@ -25,8 +25,7 @@ pub fn status(object: &Object, decision: &Decision, mode: Mode, now: Timestamp) 
         ..before.clone()
     };
     // Whoever was told by mail once is not forgotten, whatever is declared meanwhile.
-    let told = decision.mailed.iter().filter(|name| !before.mailed.contains(name));
-    status.mailed.extend(told.cloned());
+    status.mailed.extend(decision.mailed.iter().cloned());
     if decision.compared {
         compared(&mut status, &before, decision, now);
     }

@@ -1,5 +1,7 @@
 //! Plans one resource of any kind. The controller and the command line share it.
 
+use std::collections::HashSet;
+
 use crate::api::{Managed, Reason, for_each_kind, reason::Progress};
 
 use super::{
@@ -22,6 +24,7 @@ pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, ho
     let mut decision = guarded(decision, &resource.connection(), observed);
     let origin = origin(resource);
     decision.calls.iter_mut().for_each(|call| call.origin = origin.clone());
+    decision.mailed = first_mails(resource, &decision.calls, observed);
     let Some(why) = observed.unavailable() else {
         return decision;
     };
@@ -42,6 +45,17 @@ fn unreachable(mut decision: Decision) -> Decision {
         decision.finalizer = Finalizer::Keep;
     }
     decision
+}
+
+/// Those whom calls are about to tell by mail and the status does not record.
+fn first_mails(resource: &Object, calls: &[Call], observed: &impl Observed) -> Vec<String> {
+    let recorded: HashSet<_> = resource
+        .status()
+        .into_iter()
+        .flat_map(|status| &status.mailed)
+        .collect();
+    let mails = calls.iter().flat_map(|call| observed.mails_to_record(call));
+    mails.filter(|mail| !recorded.contains(mail)).collect()
 }
 
 fn origin(resource: &Object) -> Origin {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    Action, Call, Decision, Difference, Finalizer, Identity, Observed, Subject, Verdict,
+    Decision, Difference, Finalizer, Identity, Observed, Subject, Verdict,
     attributes::{Attribute, Seen},
     ceiling::Ceiling,
     custom_fields,
@@ -89,7 +89,6 @@ fn plan(spec: &PluvoUserSpec, subject: &Subject<'_>, context: &UserContext<'_>, 
             decision
         }
     };
-    decision.mailed = mails(spec, subject, &decision.calls);
     if spec.deletion_policy == UserDeletionPolicy::Archive && subject.mode != Mode::Observe {
         decision.finalizer = Finalizer::Require;
     } else {
@@ -366,20 +365,6 @@ fn may_mail(subject: &Subject<'_>, spec: &PluvoUserSpec, observed: &impl Observe
         .status
         .is_some_and(|status| status.mailed.contains(&spec.reference));
     !recorded || observed.mail_is_unsent(&spec.reference)
-}
-
-fn mails(spec: &PluvoUserSpec, subject: &Subject<'_>, calls: &[Call]) -> Vec<String> {
-    let mut mailed = subject.status.map(|status| status.mailed.clone()).unwrap_or_default();
-    let mails = calls.iter().any(|call| {
-        matches!(
-            call.action,
-            Action::Mutate(Mutation::CreateUser { send_invite: true, .. })
-        )
-    });
-    if mails && !mailed.contains(&spec.reference) {
-        mailed.push(spec.reference.clone());
-    }
-    mailed
 }
 
 fn update(spec: &PluvoUserSpec, subject: &Subject<'_>, user: &User, adopt: bool, observed: &impl Observed) -> Decision {

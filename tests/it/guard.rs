@@ -22,11 +22,15 @@ fn names(numbers: std::ops::Range<usize>) -> impl Iterator<Item = String> {
 
 /// Waits until the guard holds so many destructive operations, and returns the digest of the set.
 async fn held(tenant: &Tenant<'_>, count: usize) -> Result<String> {
-    let what = format!("the guard holds {count} operations");
+    held_of(tenant, "destructive", count).await
+}
+
+async fn held_of(tenant: &Tenant<'_>, kind: &str, count: usize) -> Result<String> {
+    let what = format!("the guard holds {count} of kind {kind}");
     let connection = eventually(&what, Duration::from_mins(3), async || {
         let connection = tenant.get("PluvoConnection", "default").await?;
         let guard = &connection["status"]["guard"];
-        ensure!(guard["pending"]["destructive"] == count, "{guard}");
+        ensure!(guard["pending"][kind] == count, "{guard}");
         Ok(connection)
     })
     .await?;
@@ -160,6 +164,42 @@ async fn a_revert_within_the_settle_time_takes_it_back() -> Result {
     tenant.ready("PluvoUser", "jane").await?;
     tenant.sweeps(3).await?;
     ensure!(tenant.mutations().await? == before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn mails_that_are_held_outlive_a_restart_and_a_suspension() -> Result {
+    let world = World::start().await?;
+    let guard = json!({"settle": "1s", "maxMails": 2});
+    let tenant = world.tenant("mails", json!({"guard": guard})).await?;
+    let users = tenant.api_of::<PluvoUser>();
+    create_all(&users, people(0..5)?).await?;
+    tenant.users_ready(5).await?;
+    let everybody: Vec<_> = names(0..5).map(|name| name.to_uppercase()).collect();
+    let assignment = |suspend: bool| {
+        let training = json!({"ref": "safety-2026"});
+        json!({"training": training, "users": everybody, "sendInvites": true, "suspend": suspend})
+    };
+    tenant.declare("TrainingAssignment", "all", assignment(false)).await?;
+    let digest = held_of(&tenant, "mails", 5).await?;
+    let nobody_is_told = async || {
+        let held = tenant.get("TrainingAssignment", "all").await?;
+        ensure!(held["status"].get("mailed").is_none(), "{held}");
+        ensure!(tenant.organization.outbox().await?.is_empty());
+        Ok::<_, anyhow::Error>(())
+    };
+    nobody_is_told().await?;
+    world.operator.lock().await.restart().await?;
+    ensure!(held_of(&tenant, "mails", 5).await? == digest);
+    nobody_is_told().await?;
+    tenant.declare("TrainingAssignment", "all", assignment(true)).await?;
+    released(&tenant).await?;
+    tenant.declare("TrainingAssignment", "all", assignment(false)).await?;
+    let digest = held_of(&tenant, "mails", 5).await?;
+    nobody_is_told().await?;
+    tenant.annotate("PluvoConnection", "default", APPROVE, &digest).await?;
+    tenant.ready("TrainingAssignment", "all").await?;
+    ensure!(tenant.organization.outbox().await?.len() == 5);
     Ok(())
 }
 

@@ -55,7 +55,10 @@ async fn killed_at_every_mutation_it_comes_to_the_same_end(
     let mut undisturbed = Vec::new();
     for (kind, tenant) in &prepare(&world).await? {
         kind.apply(tenant).await?;
-        undisturbed.push(end(kind, tenant).await.context(kind.mutation)?);
+        let end = end(kind, tenant).await.context(kind.mutation)?;
+        let mails = usize::from(MAILING.iter().any(|mailing| std::ptr::eq(mailing, *kind)));
+        ensure!(end.1 == mails, "{}: {} mails, not {mails}", kind.mutation, end.1);
+        undisturbed.push(end);
     }
     let tenants = prepare(&world).await?;
     let fault = if moment == Moment::Commit {

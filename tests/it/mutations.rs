@@ -49,7 +49,7 @@ fn rnd() -> (&'static str, &'static str, Value) {
 }
 
 /// All kinds of mutations.
-pub const KINDS: [Kind; 12] = [
+pub static KINDS: [Kind; 12] = [
     Kind {
         mutation: "updateOrCreateUser",
         before: Vec::new,
@@ -203,7 +203,7 @@ pub async fn settled(tenant: &Tenant<'_>, what: &str, name: &str, lives: bool) -
 }
 
 /// The kinds that tell somebody by mail.
-pub const MAILING: [Kind; 2] = [
+pub static MAILING: [Kind; 2] = [
     Kind {
         mutation: "updateOrCreateUser",
         before: Vec::new,

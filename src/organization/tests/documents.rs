@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// So many users, all of them known.
-fn known(users: usize) -> (Scene, Vec<Id>) {
+pub(super) fn known(users: usize) -> (Scene, Vec<Id>) {
     let mut pluvo = Pluvo::default();
     let ids = (0..users).map(|number| pluvo.has_user(&format!("U{number:04}"), json!({})));
     let ids = ids.collect();
@@ -19,7 +19,7 @@ fn known(users: usize) -> (Scene, Vec<Id>) {
     (scene, ids)
 }
 
-fn resource(number: usize) -> ResourceKey {
+pub(super) fn resource(number: usize) -> ResourceKey {
     reader(&format!("U{number:04}"))
 }
 
@@ -32,14 +32,14 @@ fn renamed(scene: &mut Scene, ids: &[Id]) -> Vec<Call> {
     calls
 }
 
-fn answered(scene: &mut Scene, batch: &Batch, result: Result<Response, Error>) {
+pub(super) fn answered(scene: &mut Scene, batch: &Batch, result: Result<Response, Error>) {
     let sent = scene.now;
     scene.tick(Duration::from_millis(50));
     scene.state.batch_finished(batch, result, sent, scene.now);
 }
 
 /// Sends and answers until nothing waits. Returns how many operations each document had.
-fn carry_out(scene: &mut Scene) -> Vec<usize> {
+pub(super) fn carry_out(scene: &mut Scene) -> Vec<usize> {
     let mut sizes = Vec::new();
     while let Some(batch) = scene.document() {
         let response = server::execute(&mut scene.pluvo, &batch);
@@ -288,26 +288,6 @@ fn after_a_refused_membership_users_are_asked_for_alone_until_it_is_known_who_it
     assert_eq!(carry_out(&mut scene), [3], "one by one");
     scene.submit(&resource(0), vec![add(&place, &ids[3..])]);
     assert_eq!(carry_out(&mut scene), [1], "later ones together again");
-}
-
-#[test]
-fn a_call_that_may_send_mail_travels_alone() {
-    let (mut scene, ids) = known(3);
-    let place = participants(&scene.pluvo.has_group("all", json!({})));
-    let mut mailing = add(&place, &ids[..1]);
-    mailing.mails = vec!["U0000".into()];
-    scene.submit(&resource(0), vec![mailing]);
-    scene.submit(&resource(1), vec![rename(&ids[1], "New")]);
-    scene.submit(&resource(2), vec![rename(&ids[2], "New")]);
-    assert_eq!(carry_out(&mut scene), [2], "the mail settles");
-    assert!(scene.state.take_woken().1, "the guard has something to record");
-    scene.tick(scene.state.settings.guard.settle);
-    let due = scene.state.writes_due(false, scene.now);
-    assert!(matches!(due, Next::At(_) | Next::Nothing));
-    assert_eq!(carry_out(&mut scene), [] as [usize; 0], "it is not recorded yet");
-    let revision = scene.state.queue.guard.report(scene.now).revision;
-    scene.state.queue.guard_recorded(revision, scene.now);
-    assert_eq!(carry_out(&mut scene), [1]);
 }
 
 #[test]

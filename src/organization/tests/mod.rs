@@ -3,6 +3,7 @@
 
 mod documents;
 mod laws;
+mod mails;
 mod server;
 mod sweeps;
 

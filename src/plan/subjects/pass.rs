@@ -38,6 +38,7 @@ pub(super) struct Outcomes {
     pub(super) inventory: BTreeSet<String>,
     pub(super) found: BTreeSet<String>,
     pub(super) pending: BTreeSet<String>,
+    /// To whom mails are recorded, or are about to be.
     pub(super) mailed: BTreeSet<String>,
     pub(super) drift: Vec<Difference>,
     pub(super) changes: Vec<Difference>,

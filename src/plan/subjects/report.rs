@@ -89,19 +89,15 @@ impl<O: Observed> Pass<'_, O> {
                 Finalizer::Release
             };
         let out = self.out;
-        // Whoever is held back is neither added nor mailed yet.
-        let (inventory, pending, mailed) = if held {
+        // Whoever is held back is not added yet.
+        let (inventory, pending) = if held {
             let status = self.subject.status;
             let written = |list: fn(&crate::api::Status) -> &Vec<String>| {
                 status.map(|status| list(status).clone()).unwrap_or_default()
             };
-            (
-                written(|status| &status.inventory),
-                written(|status| &status.pending),
-                written(|status| &status.mailed),
-            )
+            (written(|status| &status.inventory), written(|status| &status.pending))
         } else {
-            (list(out.inventory), list(out.pending), list(out.mailed))
+            (list(out.inventory), list(out.pending))
         };
         let subjects = SubjectsReport {
             counts: out.counts,
@@ -120,7 +116,6 @@ impl<O: Observed> Pass<'_, O> {
                 adopted: None,
             },
             subjects: Some(subjects),
-            mailed,
             finalizer,
             awaited: if held { out.awaited } else { 0 },
             ..object::compared(verdict)

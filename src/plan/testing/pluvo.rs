@@ -474,6 +474,10 @@ impl Observed for Pluvo {
         self.unsent_mails.contains(reference)
     }
 
+    fn mails_to_record(&self, call: &Call) -> Vec<String> {
+        call.mails.clone()
+    }
+
     fn is_held(&self, _: &Call) -> bool {
         false
     }
