@@ -70,7 +70,7 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
 }
 
 async fn check(client: &Client, findings: &mut Findings) -> Result<()> {
-    let schema = client.check_schema().await;
+    let schema = client.check_schema(false).await;
     let Some(token) = client.token() else {
         return match schema {
             Err(error @ Error::Credentials(_)) => findings.fail("credentials", &error.to_string()),

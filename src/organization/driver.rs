@@ -11,9 +11,10 @@ use tokio::{
 use crate::{
     plan::ResourceKey,
     pluvo::{
+        document::Document,
         error::Error,
         limiter::Slot,
-        operation::Access,
+        operation::{Access, Operation},
         request::QueryAnswer,
         response::{EntryError, Response},
     },
@@ -115,8 +116,9 @@ async fn stoppable<T>(shared: &Shared, wait: impl Future<Output = T>) -> Option<
 
 /// Asks the server what it supports before anything else is asked. Returns whether to go on.
 async fn introspect(shared: &Shared) -> bool {
+    let mut once = false;
     loop {
-        let Some(checked) = stoppable(shared, shared.client.check_schema()).await else {
+        let Some(checked) = stoppable(shared, shared.client.check_schema(once)).await else {
             return false;
         };
         match checked {
@@ -126,31 +128,38 @@ async fn introspect(shared: &Shared) -> bool {
             }
             Err(error) => {
                 tracing::warn!(organization = %shared.client.endpoint(), %error, "Pluvo cannot be reached");
-                let retry_at = {
+                let open_until = {
                     let mut state = shared.state.lock();
                     state.failed(error, Instant::now());
-                    state.retry_at
+                    state.breaker.open_until()
                 };
                 shared.wake();
-                let wait = sleep_until(retry_at.unwrap_or_else(Instant::now));
+                let wait = sleep_until(open_until.unwrap_or_else(Instant::now));
                 if stoppable(shared, wait).await.is_none() {
                     return false;
                 }
+                once = true;
             }
         }
     }
 }
 
+/// A document that is repeated if it fails, unless it is to find out whether Pluvo has recovered.
+fn document(shared: &Shared, access: Access, operations: &[Operation]) -> Document {
+    let mut document = shared.client.document(access, operations);
+    document.once = shared.state.lock().breaker.is_half_open();
+    document
+}
+
 async fn inquire(shared: Arc<Shared>, slot: Slot, inquiry: Inquiry) {
     let operations: Vec<_> = inquiry.queries().map(crate::pluvo::request::Query::operation).collect();
-    let document = shared.client.document(Access::Read, &operations);
+    let document = document(&shared, Access::Read, &operations);
     let sent = Instant::now();
     let result = shared.client.execute(slot, &document).await;
     {
         let mut state = shared.state.lock();
         match result {
             Ok(response) => {
-                state.succeeded();
                 let answers = decode(&inquiry, response);
                 state.inquiry_answered(inquiry, answers, sent, Instant::now());
             }
@@ -178,7 +187,7 @@ fn decode(inquiry: &Inquiry, mut response: Response) -> Vec<Result<QueryAnswer, 
 
 async fn mutate(shared: Arc<Shared>, slot: Slot, batch: Batch) {
     let operations: Vec<_> = batch.entries.iter().map(|entry| entry.mutation.operation()).collect();
-    let document = shared.client.document(Access::Write, &operations);
+    let document = document(&shared, Access::Write, &operations);
     let sent = Instant::now();
     let result = shared.client.execute(slot, &document).await;
     if let Err(error) = &result {
@@ -186,9 +195,6 @@ async fn mutate(shared: Arc<Shared>, slot: Slot, batch: Batch) {
     }
     let lines = {
         let mut state = shared.state.lock();
-        if matches!(result, Ok(_) | Err(Error::Document(_))) {
-            state.succeeded();
-        }
         let fates = state.batch_finished(&batch, result, sent, Instant::now());
         let organization = shared.client.endpoint().to_string();
         audit::lines(&shared.name, &organization, &batch, &fates, &state)

@@ -5,6 +5,7 @@
 
 mod audit;
 mod batch;
+mod breaker;
 mod driver;
 pub mod guard;
 pub mod health;

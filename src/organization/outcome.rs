@@ -37,6 +37,9 @@ impl State {
         sent: Instant,
         now: Instant,
     ) -> Vec<Fate> {
+        if matches!(result, Ok(_) | Err(Error::Document(_))) {
+            self.succeeded();
+        }
         let mut suspicious = false;
         let mut fates = vec![Fate::NotExecuted; batch.entries.len()];
         let mut failed = batch.resources();

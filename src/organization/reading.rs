@@ -15,6 +15,7 @@ use crate::{
 };
 
 use super::{
+    breaker::Sends,
     mirror::ListState,
     reads::Question,
     state::{Answers, Inquiry, Next, State},
@@ -27,9 +28,19 @@ const RETRIES: u32 = 1;
 impl State {
     /// The next questions. Nothing leaves while Pluvo is given time to recover.
     pub fn next_inquiry(&mut self, now: Instant) -> Next<Inquiry> {
-        if let Some(retry_at) = self.retry_at.filter(|at| *at > now) {
-            return Next::At(retry_at);
+        match self.breaker.sends(now) {
+            Sends::AfterAnswer => return Next::Nothing,
+            Sends::At(at) => return Next::At(at),
+            Sends::Now => {}
         }
+        let next = self.next_questions(now);
+        if matches!(next, Next::Send(_)) {
+            self.breaker.sending();
+        }
+        next
+    }
+
+    fn next_questions(&mut self, now: Instant) -> Next<Inquiry> {
         let expiry = self.mirror.expire_acknowledgements(now);
         self.note_woken();
         self.watch_visibility(now);
@@ -154,7 +165,8 @@ impl State {
                 self.reads.finish(questions.iter().map(|(question, _)| question));
                 for (question, _) in questions {
                     if let Question::Object(key) = question {
-                        self.reads.want(key.clone(), self.retry_at.unwrap_or_else(Instant::now));
+                        self.reads
+                            .want(key.clone(), self.breaker.open_until().unwrap_or_else(Instant::now));
                     }
                 }
             }
@@ -163,6 +175,7 @@ impl State {
 
     /// Questions were answered. `sent`: when they were asked.
     pub fn inquiry_answered(&mut self, inquiry: Inquiry, answers: Answers, sent: Instant, now: Instant) {
+        self.succeeded();
         match inquiry {
             Inquiry::Pages(pages) => {
                 for ((index, _), answer) in pages.into_iter().zip(answers) {

@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     batch::Batch,
+    breaker::{Breaker, Sends},
     guard::{Guard, GuardRecord},
     health::Health,
     mirror::Mirror,
@@ -38,7 +39,7 @@ pub struct State {
     moments: HashMap<ResourceKey, Moment>,
     pub(super) reads: Reads,
     pub(super) schedule: Schedule,
-    pub(super) retry_at: Option<Instant>,
+    pub(super) breaker: Breaker,
     /// Whether, how and how well the organization is known.
     pub health: Health,
     pub(super) woken: BTreeSet<ResourceKey>,
@@ -101,7 +102,7 @@ impl State {
             moments: HashMap::new(),
             reads: Reads::default(),
             schedule: Schedule::new(first_sweep),
-            retry_at: None,
+            breaker: Breaker::default(),
             health: Health::default(),
             woken: BTreeSet::new(),
             connection_woken: false,
@@ -275,10 +276,13 @@ impl State {
             return judged;
         };
         let patient = due + self.settings.linger * 9;
-        let due = match self.retry_at {
-            Some(retry_at) if retry_at > now => retry_at,
-            _ if expects_more && !self.queue.is_full() => patient.min(due.max(now + self.settings.linger / 10)),
-            _ => due,
+        let due = match self.breaker.sends(now) {
+            Sends::AfterAnswer => return judged,
+            Sends::At(at) => at,
+            Sends::Now if expects_more && !self.queue.is_full() => {
+                patient.min(due.max(now + self.settings.linger / 10))
+            }
+            Sends::Now => due,
         };
         match judged {
             _ if due <= now => Next::Send(()),
@@ -301,18 +305,20 @@ impl State {
     ///
     /// `awaited`: whether a pass will look at a resource anew.
     pub fn next_batch(&mut self, awaited: &dyn Fn(&ResourceKey) -> bool, now: Instant) -> Next<Batch> {
-        if let Some(retry_at) = self.retry_at.filter(|at| *at > now) {
-            return if self.queue.is_empty() {
-                Next::Nothing
-            } else {
-                Next::At(retry_at)
-            };
+        let Some(due) = self.queue.due(now) else {
+            return Next::Nothing;
+        };
+        match self.breaker.sends(now) {
+            Sends::AfterAnswer => return Next::Nothing,
+            Sends::At(at) => return Next::At(at),
+            Sends::Now if due > now => return Next::At(due),
+            Sends::Now => {}
         }
-        match self.queue.due(now) {
-            None => Next::Nothing,
-            Some(due) if due > now => Next::At(due),
-            Some(_) => self.queue.compose(awaited).map_or(Next::Nothing, Next::Send),
-        }
+        let Some(batch) = self.queue.compose(awaited) else {
+            return Next::Nothing;
+        };
+        self.breaker.sending();
+        Next::Send(batch)
     }
 }
 
@@ -320,7 +326,7 @@ impl State {
 impl State {
     /// A request succeeded.
     pub fn succeeded(&mut self) {
-        self.retry_at = None;
+        self.breaker = Breaker::Closed;
         if self.health.succeeded() {
             self.connection_woken = true;
             self.wake_waiting();
@@ -342,7 +348,7 @@ impl State {
     /// A request failed, and not because of what it asked.
     pub fn failed(&mut self, error: crate::pluvo::error::Error, now: Instant) {
         let before = self.health.unavailable();
-        self.retry_at = Some(self.health.failed(error, now, fastrand::f64()));
+        self.breaker = Breaker::Open(self.health.failed(error, now, fastrand::f64()));
         self.connection_woken = true;
         if self.health.unavailable() != before {
             self.wake_waiting();

@@ -153,17 +153,17 @@ impl Client {
     }
 
     /// Compares the server's schema with everything that this client can send, where introspection is allowed.
-    /// Returns whether it was: otherwise only what errors have told is in [`unsupported`](Self::unsupported).
+    /// Returns whether it was: otherwise only what errors have told is in [`unsupported`](Self::unsupported). `once`: it
+    /// is not asked again if that fails.
     ///
     /// # Errors
     ///
     /// As [`execute`](Self::execute), except that a refused introspection is no error.
-    pub async fn check_schema(&self) -> Result<bool, Error> {
+    pub async fn check_schema(&self, once: bool) -> Result<bool, Error> {
+        let mut document = Document::raw(support::INTROSPECTION.to_owned());
+        document.once = once;
         let slot = self.acquire(Access::Read).await;
-        let mut response = match self
-            .execute(slot, &Document::raw(support::INTROSPECTION.to_owned()))
-            .await
-        {
+        let mut response = match self.execute(slot, &document).await {
             Err(Error::Document(_)) => return Ok(false),
             response => response?,
         };
@@ -220,11 +220,11 @@ impl Client {
                 Err(error) => error,
             };
             match decide(&self.retry, attempt, &error, document.kind, fastrand::f64()) {
-                Decision::GiveUp => return Err(error),
-                Decision::After(wait) => {
+                Decision::After(wait) if !document.once => {
                     tracing::debug!(endpoint = %self.endpoint, attempt, ?wait, %error, "request is repeated");
                     sleep(wait).await;
                 }
+                Decision::GiveUp | Decision::After(_) => return Err(error),
             }
             self.channel.limiter.take().await;
             attempt += 1;

@@ -22,6 +22,8 @@ pub struct Document {
     pub text: String,
     /// The values of its variables: all data is here, none in the text.
     pub variables: Map<String, Value>,
+    /// Not to be repeated if it fails: what is asked is whether the server answers at all.
+    pub once: bool,
     /// What it was made of, in the order of the aliases, so that it can be made again without a field.
     pub(super) operations: Vec<Operation>,
 }
@@ -76,6 +78,7 @@ impl Document {
             kind,
             text,
             variables: printer.values,
+            once: false,
             operations: operations.to_vec(),
         }
     }
@@ -86,13 +89,17 @@ impl Document {
             kind: Access::Read,
             text,
             variables: Map::new(),
+            once: false,
             operations: Vec::new(),
         }
     }
 
     /// The same operations for a server of which more is known.
     pub(super) fn again(&self, unsupported: &Unsupported) -> Option<Self> {
-        let again = Self::of(self.kind, &self.operations, unsupported);
+        let again = Self {
+            once: self.once,
+            ..Self::of(self.kind, &self.operations, unsupported)
+        };
         (!self.operations.is_empty() && again.text != self.text).then_some(again)
     }
 

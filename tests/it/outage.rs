@@ -54,7 +54,7 @@ async fn an_outage_of_four_intervals_is_one_condition_and_few_requests() -> Resu
     tokio::time::sleep(INTERVAL * 4).await; // the outage itself: there is nothing to wait for
     let during = requests().await? - before;
     println!("{during} requests in an outage of four intervals");
-    ensure!(during <= 30, "{during} requests: they do not back off");
+    ensure!(during <= 20, "{during} requests: they do not back off");
     // The connection says how old what is known has become.
     tenant
         .reports("PluvoConnection", "default", "Fresh", "False", "ApiUnavailable")

@@ -345,3 +345,26 @@ fn an_accepted_membership_is_on_its_way_until_it_shows_or_has_taken_too_long() {
     other.settle();
     assert_eq!(other.presence(&place, &id), Presence::Absent, "now it is drift");
 }
+
+#[test]
+fn after_a_failure_one_request_at_a_time_finds_out_whether_pluvo_has_recovered() {
+    let (mut scene, ids) = known(1);
+    scene.state.failed(
+        Error::Transport(crate::pluvo::error::TransportError::Timeout),
+        scene.now,
+    );
+    scene.state.request_sweep(None, scene.now);
+    scene.submit(&resource(0), vec![rename(&ids[0], "New")]);
+    assert!(
+        matches!(scene.state.next_inquiry(scene.now), Next::At(_)),
+        "it has time"
+    );
+    let batch = scene.document().unwrap();
+    assert!(scene.state.breaker.is_half_open());
+    assert!(matches!(scene.state.next_inquiry(scene.now), Next::Nothing));
+    let response = server::execute(&mut scene.pluvo, &batch);
+    answered(&mut scene, &batch, Ok(response));
+    let before = scene.inquiries.len();
+    scene.settle();
+    assert_eq!(scene.inquiries.len(), before + 1, "the sweep that was asked for");
+}

@@ -262,12 +262,12 @@ async fn a_schema_check_where_introspection_is_off_is_no_error() {
         json!({"data": {"__schema": null}}),
     ] {
         let client = scripted(move |_, _| ok(&answer));
-        assert_eq!(client.check_schema().await, Ok(false));
+        assert_eq!(client.check_schema(false).await, Ok(false));
         assert!(client.unsupported().is_empty());
     }
     let schema = json!({"queryType": {"name": "Q"}, "mutationType": null, "types": [{"name": "Q", "fields": []}]});
     let client = scripted(move |_, _| ok(&json!({"data": {"__schema": schema}})));
-    assert_eq!(client.check_schema().await, Ok(true));
+    assert_eq!(client.check_schema(false).await, Ok(true));
     assert!(client.unsupported().names().any(|name| name == "Mutation.updateUser"));
 }
 
