@@ -67,6 +67,9 @@ pub struct Mail {
     /// Ref of the training it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<String>,
+    /// Ref of the event it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
 }
 
 /// Why a mail is sent.
@@ -77,6 +80,10 @@ pub enum MailKind {
     Invite,
     /// Somebody was added to a training.
     TrainingInvite,
+    /// Somebody was enrolled in an event, or waits for a place.
+    Enrollment,
+    /// An event was changed in which somebody is enrolled.
+    EventChanged,
 }
 
 /// How far a journal had come.

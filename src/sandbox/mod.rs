@@ -28,7 +28,7 @@
 //! | `GET /_sandbox/log` | the mutations in order: who, what, with which outcome |
 //! | `GET /_sandbox/outbox` | the mails that would have been sent |
 //! | `POST /_sandbox/seed` | adds objects: YAML or JSON as [`Seed`] has them |
-//! | `POST /_sandbox/change` | `{users, groups, trainings}` by ref, with the fields of a seed, `remove…` lists and null for "erase"; `advanceClock: "2m"` |
+//! | `POST /_sandbox/change` | `{users, groups, trainings, offers}` by ref, with the fields of a seed, `remove…` lists and null for "erase"; `advanceClock: "2m"` |
 //! | `GET`, `POST /_sandbox/settings` | [`Settings`]; a POST changes those that it names |
 //! | `GET`, `POST`, `DELETE /_sandbox/faults` | `{latencyMs, atomicDocuments, next: [{fault, times, operation, endpoint}]}`; a POST replaces all |
 //! | `POST /_sandbox/faults/release` | lets go of the requests that `holdBeforeCommit` and `holdAfterCommit` hold; `held` in the stats counts them |
@@ -46,6 +46,10 @@
 //! - `roles` replaces the list, which is kept sorted.
 //! - An archived user keeps groups and trainings, and can be added to others.
 //! - Roles in a training stand beside each other; a removal takes all of them.
+//! - Whoever has cancelled or declined is enrolled anew when asked for. Nobody moves up from a waiting list by themselves,
+//!   and neither `closingDate` nor `cancelled` keeps anybody from being enrolled by the API.
+//! - Whoever is enrolled is in the event's trainings, and cannot be removed from them.
+//! - `dates` of an event replaces the list.
 //! - `extraCategories` and the values on objects leave out archived custom fields.
 //! - Without `first` a page has 50 rows. Cursors are positions: rows shift under them while others write.
 //! - A new group takes any number of users (`maxUsers` 0), has no chat and is editable.

@@ -15,6 +15,12 @@
 //!   - {ref: all-employees, name: All employees, maxUsers: 0, users: [EMP-001], managers: [EMP-001]}
 //! trainings:
 //!   - {ref: safety-2026, title: Safety, participants: [EMP-001], trainers: [], groups: [all-employees]}
+//! offers:
+//!   - ref: first-aid
+//!     title: First aid
+//!     events:
+//!       - {ref: first-aid-sept, title: September, type: TRAINING, dates: [{startDate: "2026-09-01T10:00:00Z"}],
+//!          maxSubscriptions: 25, waitingList: true, trainings: [safety-2026], enrollments: {EMP-001: ENROLLED}}
 //! generate: {users: 10000, archived: 2000, groups: 50, trainings: 3}
 //! ```
 //!
@@ -27,7 +33,7 @@ use serde::Deserialize;
 use super::{
     scope::Client,
     settings::Settings,
-    store::{ContentType, CustomFieldDraft, GroupDraft, Refusal, Store, TrainingDraft, UserDraft},
+    store::{ContentType, CustomFieldDraft, GroupDraft, OfferDraft, Refusal, Store, TrainingDraft, UserDraft},
 };
 
 /// The objects that an organization starts with. `seed.rs` begins with an example.
@@ -46,6 +52,8 @@ pub struct Seed {
     pub groups: Vec<GroupDraft>,
     /// Trainings, their participants and the groups linked to them.
     pub trainings: Vec<TrainingDraft>,
+    /// Offers, their events, and who is enrolled in them.
+    pub offers: Vec<OfferDraft>,
     /// Many objects without a big file.
     pub generate: Generate,
 }
@@ -96,6 +104,12 @@ impl Seed {
                 .create_training(draft)
                 .map_err(|refusal| naming(draft.reference.as_deref(), refusal))?;
             store.fill_training(&training, draft)?;
+        }
+        for draft in &self.offers {
+            let offer = store
+                .create_offer(draft, now)
+                .map_err(|refusal| naming(draft.reference.as_deref(), refusal))?;
+            store.fill_offer(&offer, draft, now)?;
         }
         self.generate.fill(store, now)
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Each setting's default is the reading that the documentation makes most likely.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct Settings {
     /// How long an accepted change of a membership or of a training's participants stays invisible in reads.
     /// The older documentation speaks of minutes.
@@ -34,6 +35,14 @@ pub struct Settings {
     pub values_answer: ValuesAnswer,
     /// Whether `lastLogin_Lt` finds users who never logged in.
     pub never_logged_in: NeverLoggedIn,
+    /// Enrolling more people in an event without a waiting list than it takes.
+    pub full_event: FullEvent,
+    /// What becomes of an enrollment that is ended.
+    pub unenrolled: Unenrolled,
+    /// Whether `createOfferEventEnrollments` lists those who were enrolled already.
+    pub list_already_enrolled: bool,
+    /// Whether `createOfferEventEnrollments` sends mail where `sendMail` is left out.
+    pub enrollment_mails: bool,
     /// What becomes of texts that operations set (names of users and groups, values of custom fields): a server may
     /// tidy what it is given.
     pub texts: Texts,
@@ -54,9 +63,35 @@ impl Default for Settings {
             show_category_refs: true,
             values_answer: ValuesAnswer::default(),
             never_logged_in: NeverLoggedIn::default(),
+            full_event: FullEvent::default(),
+            unenrolled: Unenrolled::default(),
+            list_already_enrolled: true,
+            enrollment_mails: true,
             texts: Texts::default(),
         }
     }
+}
+
+/// What happens to people who are to be enrolled in an event that is full and has no waiting list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FullEvent {
+    /// Those for whom there is room are enrolled, the others are left out.
+    #[default]
+    Skip,
+    /// The field fails, and nobody is enrolled.
+    Refuse,
+}
+
+/// What becomes of an enrollment that is ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unenrolled {
+    /// Its status is `CANCELLED`.
+    #[default]
+    Cancelled,
+    /// It is gone.
+    Removed,
 }
 
 /// What becomes of a text that is set.

@@ -16,7 +16,7 @@ use crate::sandbox::{
     organization::Organization,
     scope::Scope,
     settings::Settings,
-    store::{Code, Refusal, Store, Training, User},
+    store::{Code, Enrollment, Event, Refusal, Store, Training, User},
     tokens::Grant,
 };
 
@@ -70,26 +70,54 @@ pub struct Writing<'a> {
     pub settings: &'a Settings,
     /// The time of the mutation.
     pub now: Timestamp,
-    mails: Vec<(MailKind, String, Option<String>)>,
+    mails: Vec<Letter>,
+}
+
+/// A mail that is to be sent.
+struct Letter {
+    kind: MailKind,
+    to: Arc<str>,
+    training: Option<Arc<str>>,
+    event: Option<Arc<str>>,
 }
 
 impl Writing<'_> {
     /// Invites a new user.
     pub fn invite(&mut self, user: &User) -> Arc<User> {
-        self.mails.push((MailKind::Invite, user.reference.to_string(), None));
+        self.mails.push(Letter {
+            kind: MailKind::Invite,
+            to: user.reference.clone(),
+            training: None,
+            event: None,
+        });
         self.store.invite_user(user, self.now)
     }
 
     /// Tells users that they were added to a training.
     pub fn invite_to_training(&mut self, users: &[Arc<User>], training: &Training) {
-        let mail = |user: &Arc<User>| {
-            (
-                MailKind::TrainingInvite,
-                user.reference.to_string(),
-                Some(training.reference.to_string()),
-            )
+        let mail = |user: &Arc<User>| Letter {
+            kind: MailKind::TrainingInvite,
+            to: user.reference.clone(),
+            training: Some(training.reference.clone()),
+            event: None,
         };
         self.mails.extend(users.iter().map(mail));
+    }
+
+    /// Tells users about an event in which they are enrolled.
+    pub fn tell_enrolled(&mut self, kind: MailKind, event: &Event, enrollments: &[Enrollment]) {
+        let users = enrollments
+            .iter()
+            .filter_map(|enrollment| self.store.users().get(enrollment.user));
+        let letters: Vec<_> = users
+            .map(|user| Letter {
+                kind,
+                to: user.reference.clone(),
+                training: None,
+                event: Some(event.reference.clone()),
+            })
+            .collect();
+        self.mails.extend(letters);
     }
 }
 
@@ -129,13 +157,14 @@ pub fn write<T>(
     let result = check(caller, scope)
         .and_then(|()| caller.interference.check())
         .and_then(|()| act(&mut writing));
-    let mails = writing.mails.into_iter().map(|(kind, to, training)| Mail {
+    let mails = writing.mails.into_iter().map(|letter| Mail {
         time: entry.time,
-        kind,
-        to,
+        kind: letter.kind,
+        to: letter.to.to_string(),
         operation: entry.operation.clone(),
         client: entry.client.clone(),
-        training,
+        training: letter.training.map(|training| training.to_string()),
+        event: letter.event.map(|event| event.to_string()),
     });
     let mails = mails.collect();
     store.settle(entry.time, settings.visibility_delay);

@@ -8,8 +8,12 @@
 mod absent;
 mod caller;
 mod custom_fields;
+mod enrollments;
+mod event_mutations;
+mod events;
 mod groups;
 mod memberships;
+mod offers;
 mod pages;
 mod scalars;
 mod trainings;
@@ -40,6 +44,9 @@ pub struct Query(
     users::UserQuery,
     groups::GroupQuery,
     trainings::TrainingQuery,
+    offers::OfferQuery,
+    events::EventQuery,
+    enrollments::EnrollmentQuery,
     custom_fields::FieldQuery,
 );
 
@@ -50,6 +57,9 @@ pub struct Mutation(
     groups::GroupMutation,
     memberships::MembershipMutation,
     trainings::TrainingMutation,
+    offers::OfferMutation,
+    event_mutations::EventMutation,
+    enrollments::EnrollmentMutation,
     custom_fields::FieldMutation,
     values::ValueMutation,
 );

@@ -71,6 +71,7 @@ macro_rules! opaque {
 }
 
 opaque!(Color, "Color", "A colour, `#RRGGBB`.");
+opaque!(Decimal, "Decimal", "A number with a point, as a text.");
 opaque!(File, "File", "The URL of a file.");
 opaque!(JsonString, "JSONString", "A JSON document inside a text.");
 opaque!(

@@ -13,7 +13,7 @@ use crate::sandbox::{
     seed::Seed,
     settings::Settings,
     stats::Stats,
-    store::{Change, GroupDraft, Refusal, TrainingDraft, UserDraft},
+    store::{Change, GroupDraft, OfferDraft, Refusal, TrainingDraft, UserDraft},
 };
 
 /// What was counted.
@@ -94,6 +94,7 @@ struct ChangeRequest {
     users: BTreeMap<String, Option<UserDraft>>,
     groups: BTreeMap<String, Option<GroupDraft>>,
     trainings: BTreeMap<String, TrainingDraft>,
+    offers: BTreeMap<String, OfferDraft>,
     advance_clock: Option<SignedDuration>,
 }
 
@@ -110,6 +111,7 @@ pub async fn change(Addressed(organization): Addressed, body: Bytes) -> Response
         users: request.users,
         groups: request.groups,
         trainings: request.trainings,
+        offers: request.offers,
     };
     let now = organization.clock.now();
     done(organization.change(|store| store.change(&change, now)).await)

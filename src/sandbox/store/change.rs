@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    ContentType, Group, GroupDraft, Refusal, Selector, Store, Training, TrainingDraft, UserDraft,
+    ContentType, EventDraft, Group, GroupDraft, Offer, OfferDraft, Refusal, Selector, Store, Training, TrainingDraft,
+    UserDraft,
     links::{Seat, SeatRole},
 };
 
@@ -22,6 +23,8 @@ pub struct Change {
     pub groups: BTreeMap<String, Option<GroupDraft>>,
     /// Attributes, participants and linked groups of a training.
     pub trainings: BTreeMap<String, TrainingDraft>,
+    /// Attributes and events of an offer, and who is enrolled in them.
+    pub offers: BTreeMap<String, OfferDraft>,
 }
 
 impl Store {
@@ -53,6 +56,12 @@ impl Store {
             self.update_training(&Selector::Id(training.id), draft)?;
             self.fill_training(&training, draft)?;
         }
+        for (reference, draft) in &change.offers {
+            let offer = self.offers.expect_ref(reference)?.clone();
+            keeps_its_id(draft.id.as_deref())?;
+            self.update_offer(&Selector::Id(offer.id), draft, now)?;
+            self.fill_offer(&offer, draft, now)?;
+        }
         Ok(())
     }
 
@@ -73,7 +82,7 @@ impl Store {
         for (groups, linked) in [(&draft.groups, true), (&draft.remove_groups, false)] {
             for group in groups {
                 let group = self.groups.expect_ref(group)?.id;
-                self.links.link_group(&self.users, group, training.id, linked);
+                self.links.link(&self.users, group, training.id, linked);
             }
         }
         self.seat(
@@ -94,6 +103,35 @@ impl Store {
             &draft.mentors,
             &draft.remove_mentors,
         )
+    }
+
+    /// Values and events of an offer, as a seed or a change gives them.
+    pub fn fill_offer(&mut self, offer: &Offer, draft: &OfferDraft, now: Timestamp) -> Result<(), Refusal> {
+        self.set_plain_values(ContentType::Offer, offer.id, &draft.custom_fields)?;
+        for draft in &draft.events {
+            let trainings = draft.trainings.iter().flatten();
+            let trainings = trainings.map(|training| self.trainings.expect_ref(training).map(|found| found.id));
+            let trainings: Vec<_> = trainings.collect::<Result<_, _>>()?;
+            let known = draft.reference.clone().map(Selector::Ref);
+            let known =
+                known.filter(|selector| self.events.find(selector).is_some_and(|event| event.offer == offer.id));
+            let filled = EventDraft {
+                access_trainings: draft.trainings.is_some().then_some(trainings),
+                ..draft.clone()
+            };
+            let event = match known {
+                Some(selector) => self.update_event(&selector, &filled)?,
+                None => self.create_event(&Selector::Id(offer.id), &filled)?,
+            };
+            for (user, status) in &draft.enrollments {
+                let user = self.users.expect_ref(user)?.clone();
+                match status {
+                    Some(status) => _ = self.set_enrollment(&event, &user, *status, now),
+                    None => self.unenroll(event.id, user.id),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn seat(&mut self, target: uuid::Uuid, role: SeatRole, add: &[String], remove: &[String]) -> Result<(), Refusal> {

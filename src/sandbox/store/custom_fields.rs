@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Refusal, Selector, Store, or_kept, parse_id,
-    table::{Entity, Table, derived},
+    table::{Entity, Table, check_title, derived},
 };
 
 /// What a custom field may belong to.
@@ -233,9 +233,7 @@ impl Store {
 
 fn with_draft(field: &CustomField, draft: &CustomFieldDraft) -> Result<CustomField, Refusal> {
     let title = or_kept(draft.title.as_deref(), &field.title);
-    if title.trim().is_empty() || title.chars().count() > 255 {
-        return Err(Refusal::invalid("A title has 1 to 255 characters."));
-    }
+    check_title(Some(&title))?;
     Ok(CustomField {
         id: field.id,
         reference: or_kept(draft.reference.as_deref(), &field.reference),

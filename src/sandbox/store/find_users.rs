@@ -146,7 +146,7 @@ impl Store {
     /// The groups linked to a training.
     pub fn groups_of_training(&self, training: Uuid) -> Vec<Arc<super::Group>> {
         self.links
-            .groups_of_training(training)
+            .leading_to(training)
             .filter_map(|group| self.groups.get(group).cloned())
             .collect()
     }
@@ -154,7 +154,7 @@ impl Store {
     /// The trainings that a group is linked to.
     pub fn trainings_of_group(&self, group: Uuid) -> Vec<Arc<super::Training>> {
         self.links
-            .trainings_of_group(group)
+            .trainings_through(group)
             .filter_map(|training| self.trainings.get(training).cloned())
             .collect()
     }

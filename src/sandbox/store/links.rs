@@ -1,4 +1,5 @@
-//! Who is in what: members and managers of groups, participants of trainings, groups linked to trainings.
+//! Who is in what: members and managers of groups, participants of trainings and of events, and the groups and events
+//! whose participants are in trainings.
 //!
 //! Every seat has two sets: who was *accepted*, which decides about "added" and "already added", and who is *visible*
 //! in reads. An accepted change becomes visible when [`Links::settle`] finds it old enough.
@@ -13,7 +14,7 @@ use super::{
     users::{User, UserIndex, Users},
 };
 
-/// In what way somebody belongs to a group or a training.
+/// In what way somebody belongs to a group, a training or an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum SeatRole {
@@ -22,19 +23,22 @@ pub enum SeatRole {
     TrainingParticipant,
     TrainingTrainer,
     TrainingMentor,
+    EventParticipant,
 }
 
 impl SeatRole {
     /// The ways to belong to a training.
     pub const OF_TRAININGS: [Self; 3] = [Self::TrainingParticipant, Self::TrainingTrainer, Self::TrainingMentor];
+    /// The ways to be in trainings through something else.
+    pub const LEADING_ON: [Self; 2] = [Self::GroupParticipant, Self::EventParticipant];
 }
 
-/// One way to belong to one group or training.
+/// One way to belong to one group, training or event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seat {
     /// In what way.
     pub role: SeatRole,
-    /// The group or training.
+    /// The group, training or event.
     pub target: Uuid,
 }
 
@@ -52,7 +56,7 @@ struct Pending {
     added: bool,
 }
 
-/// Who can be read to be in a training, whether directly or through a group.
+/// Who can be read to be in a training, whether directly or through something else.
 #[derive(Clone, Debug, Default)]
 struct Attendance {
     everyone: UserIndex,
@@ -65,7 +69,8 @@ pub struct Links {
     rosters: HashMap<Seat, Roster>,
     visible_seats: HashMap<Uuid, BTreeSet<Seat>>,
     pending: VecDeque<Pending>,
-    trainings_of_group: BTreeMap<Uuid, BTreeSet<Uuid>>,
+    /// By the group or event that leads there.
+    trainings_through: BTreeMap<Uuid, BTreeSet<Uuid>>,
     attendance: HashMap<Uuid, Attendance>,
     nobody: UserIndex,
 }
@@ -101,7 +106,7 @@ impl Links {
         self.visible_seats.get(&user).into_iter().flatten().copied()
     }
 
-    /// Everybody who can be read to be in a training, directly or through a group.
+    /// Everybody who can be read to be in a training, directly or through something else.
     pub fn attendees(&self, training: Uuid) -> &UserIndex {
         self.attendance
             .get(&training)
@@ -120,8 +125,8 @@ impl Links {
         let mut trainings = BTreeSet::new();
         for seat in self.visible_seats(user) {
             match seat.role {
-                SeatRole::GroupParticipant => {
-                    let linked = self.trainings_of_group(seat.target);
+                role if SeatRole::LEADING_ON.contains(&role) => {
+                    let linked = self.trainings_through(seat.target);
                     trainings.extend(linked.map(|training| (training, SeatRole::TrainingParticipant)));
                 }
                 SeatRole::GroupManager => {}
@@ -131,30 +136,27 @@ impl Links {
         trainings
     }
 
-    /// The trainings that a group is linked to.
-    pub fn trainings_of_group(&self, group: Uuid) -> impl Iterator<Item = Uuid> + '_ {
-        self.trainings_of_group.get(&group).into_iter().flatten().copied()
+    /// The trainings that a group or an event leads to.
+    pub fn trainings_through(&self, target: Uuid) -> impl Iterator<Item = Uuid> + '_ {
+        self.trainings_through.get(&target).into_iter().flatten().copied()
     }
 
-    /// The groups that are linked to a training.
-    pub fn groups_of_training(&self, training: Uuid) -> impl Iterator<Item = Uuid> + '_ {
-        self.trainings_of_group
+    /// The groups and events that lead to a training.
+    pub fn leading_to(&self, training: Uuid) -> impl Iterator<Item = Uuid> + '_ {
+        self.trainings_through
             .iter()
             .filter(move |(_, trainings)| trainings.contains(&training))
-            .map(|(group, _)| *group)
+            .map(|(target, _)| *target)
     }
 
-    /// Whether somebody was accepted into a group that is linked to the training.
-    pub fn in_through_group(&self, training: Uuid, user: Uuid) -> bool {
-        self.groups_of_training(training).any(|group| {
-            self.holds(
-                Seat {
-                    role: SeatRole::GroupParticipant,
-                    target: group,
-                },
-                user,
-            )
-        })
+    /// Whether somebody was accepted into a group or an event that leads to the training.
+    pub fn in_through_object(&self, training: Uuid, user: Uuid) -> bool {
+        let holds = |target| {
+            SeatRole::LEADING_ON
+                .into_iter()
+                .any(|role| self.holds(Seat { role, target }, user))
+        };
+        self.leading_to(training).any(holds)
     }
 
     /// Accepts somebody, or takes somebody out; visible once it has settled. False if it was so already.
@@ -201,22 +203,19 @@ impl Links {
         }
     }
 
-    /// Links a group to a training, or unlinks it, with effect on its members at once.
-    pub fn link_group(&mut self, users: &Users, group: Uuid, training: Uuid, linked: bool) {
-        let trainings = self.trainings_of_group.entry(group).or_default();
+    /// Links a group or an event to a training, or unlinks it, with effect on its participants at once.
+    pub fn link(&mut self, users: &Users, target: Uuid, training: Uuid, linked: bool) {
+        let trainings = self.trainings_through.entry(target).or_default();
         let changed = if linked {
             trainings.insert(training)
         } else {
             trainings.remove(&training)
         };
         if changed {
-            let members = self.visible(Seat {
-                role: SeatRole::GroupParticipant,
-                target: group,
-            });
-            let members: Vec<_> = members
-                .with(None)
+            let seats = SeatRole::LEADING_ON.map(|role| Seat { role, target });
+            let members: Vec<_> = seats
                 .iter()
+                .flat_map(|seat| self.visible(*seat).with(None).iter())
                 .filter_map(|(_, id)| users.get(*id).cloned())
                 .collect();
             for user in &members {
@@ -227,11 +226,11 @@ impl Links {
 
     /// Forgets a group that is deleted.
     pub fn group_deleted(&mut self, users: &Users, group: Uuid) {
-        let trainings: Vec<_> = self.trainings_of_group(group).collect();
+        let trainings: Vec<_> = self.trainings_through(group).collect();
         for training in trainings {
-            self.link_group(users, group, training, false);
+            self.link(users, group, training, false);
         }
-        self.trainings_of_group.remove(&group);
+        self.trainings_through.remove(&group);
         for role in [SeatRole::GroupParticipant, SeatRole::GroupManager] {
             let seat = Seat { role, target: group };
             self.pending.retain(|pending| pending.seat != seat);
@@ -299,8 +298,8 @@ impl Links {
         }
         match seat.role {
             SeatRole::GroupManager => {}
-            SeatRole::GroupParticipant => {
-                let trainings: Vec<_> = self.trainings_of_group(seat.target).collect();
+            role if SeatRole::LEADING_ON.contains(&role) => {
+                let trainings: Vec<_> = self.trainings_through(seat.target).collect();
                 for training in trainings {
                     self.refresh_attendance(training, user);
                 }

@@ -28,7 +28,7 @@ pub struct Tally {
     pub done: Vec<Arc<User>>,
     /// Nothing was to be done.
     pub already: Vec<Arc<User>>,
-    /// Not removed, because they are in through a group.
+    /// Not removed, because they are in through a group or an event.
     pub linked: Vec<Arc<User>>,
     /// Known, and refused: the group is full.
     pub refused: Vec<Arc<User>>,
@@ -103,7 +103,8 @@ impl Store {
         let seat = Seat { role, target: training };
         let (users, mut tally) = self.resolve(people);
         for user in users {
-            let through_group = role == SeatRole::TrainingParticipant && self.links.in_through_group(training, user.id);
+            let through_object =
+                role == SeatRole::TrainingParticipant && self.links.in_through_object(training, user.id);
             let answer = if self.links.holds(seat, user.id) {
                 let visible = self.links.visible(seat).contains(&user);
                 if visible {
@@ -113,7 +114,7 @@ impl Store {
                 }
             } else {
                 self.links.set(seat, user.id, true, now);
-                if through_group {
+                if through_object {
                     settings.add_through_group
                 } else {
                     Answer::Added
@@ -124,7 +125,7 @@ impl Store {
         Ok(tally)
     }
 
-    /// Takes people out of a training, whatever their role. Who is in through a group stays as they are.
+    /// Takes people out of a training, whatever their role. Who is in through a group or an event stays as they are.
     pub fn remove_from_training(
         &mut self,
         training: &Selector,
@@ -134,7 +135,7 @@ impl Store {
         let training = self.trainings.expect(training)?.id;
         let (users, mut tally) = self.resolve(people);
         for user in users {
-            if self.links.in_through_group(training, user.id) {
+            if self.links.in_through_object(training, user.id) {
                 tally.linked.push(user);
                 continue;
             }
@@ -162,7 +163,7 @@ impl Store {
     }
 
     /// The users, each once, in the order of the call; and who is unknown.
-    fn resolve(&self, people: &People) -> (Vec<Arc<User>>, Tally) {
+    pub(super) fn resolve(&self, people: &People) -> (Vec<Arc<User>>, Tally) {
         let mut tally = Tally::default();
         let mut users = Vec::with_capacity(people.ids.len() + people.refs.len());
         for id in &people.ids {

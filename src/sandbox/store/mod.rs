@@ -5,10 +5,13 @@
 
 mod change;
 mod custom_fields;
+mod enrollments;
+mod events;
 mod find_users;
 mod groups;
 mod links;
 mod memberships;
+mod offers;
 mod refusal;
 mod state;
 mod table;
@@ -26,17 +29,20 @@ use uuid::Uuid;
 pub use self::{
     change::Change,
     custom_fields::{ContentType, CustomField, CustomFieldDraft, FieldOption, FieldType, OptionDraft},
+    enrollments::{Enrollment, EnrollmentStatus},
+    events::{DateDraft, Event, EventDate, EventDraft, EventType},
     find_users::{FieldFilter, UserFilter, UserOrder, UserSort},
     groups::{Group, GroupDraft},
     links::SeatRole,
     memberships::{People, Tally},
+    offers::{Offer, OfferDraft},
     refusal::{Code, Refusal},
     table::Selector,
     trainings::{Training, TrainingDraft, TrainingFilter},
     users::{Language, Role, User, UserDraft},
     values::{OptionPick, Value, ValueDraft},
 };
-use self::{links::Links, table::Table, users::Users, values::Values};
+use self::{enrollments::Enrollments, links::Links, table::Table, users::Users, values::Values};
 
 /// Everything that exists in one organization.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +50,9 @@ pub struct Store {
     users: Users,
     groups: Table<Group>,
     trainings: Table<Training>,
+    offers: Table<Offer>,
+    events: Table<Event>,
+    enrollments: Enrollments,
     fields: Table<CustomField>,
     values: Values,
     links: Links,

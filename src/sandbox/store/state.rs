@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    ContentType, FieldType, Language, Role, Store,
+    ContentType, EnrollmentStatus, Event, EventDate, EventType, FieldType, Language, Offer, Role, Store,
     custom_fields::CustomField,
     groups::Group,
     links::{Seat, SeatRole},
@@ -30,6 +30,7 @@ pub struct State<'a> {
     users: BTreeMap<&'a str, UserState<'a>>,
     groups: BTreeMap<&'a str, GroupState<'a>>,
     trainings: BTreeMap<&'a str, TrainingState<'a>>,
+    offers: BTreeMap<&'a str, OfferState<'a>>,
     custom_fields: BTreeMap<&'a str, FieldState<'a>>,
 }
 
@@ -93,6 +94,45 @@ struct TrainingState<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct OfferState<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    title: &'a str,
+    description: Option<&'a str>,
+    is_active: bool,
+    archived: bool,
+    events: BTreeMap<&'a str, EventState<'a>>,
+    custom_fields: Plain,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "the fields of the schema's OfferEvent")]
+struct EventState<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    title: Option<&'a str>,
+    r#type: EventType,
+    dates: Vec<[Option<String>; 2]>,
+    max_subscriptions: Option<u32>,
+    min_subscriptions: Option<u32>,
+    waiting_list: bool,
+    closing_date: Option<String>,
+    price: Option<&'a str>,
+    cancelled: bool,
+    publish: bool,
+    archived: bool,
+    trainers: Refs<'a>,
+    trainings: Refs<'a>,
+    enrollments: BTreeMap<&'a str, EnrollmentStatus>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct FieldState<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -126,6 +166,7 @@ impl Store {
             trainings: by_ref(&self.trainings, |training| {
                 self.training_state(training, id_of(training.id))
             }),
+            offers: by_ref(&self.offers, |offer| self.offer_state(offer, ids)),
             custom_fields: by_ref(&self.fields, |field| field_state(field, id_of(field.id))),
         }
     }
@@ -165,7 +206,7 @@ impl Store {
             is_editable: group.is_editable,
             users: members(SeatRole::GroupParticipant),
             managers: members(SeatRole::GroupManager),
-            trainings: refs(&self.trainings, self.links.trainings_of_group(group.id)),
+            trainings: refs(&self.trainings, self.links.trainings_through(group.id)),
             custom_fields: self.plain_values(group.id),
         }
     }
@@ -193,7 +234,52 @@ impl Store {
             participants: direct(SeatRole::TrainingParticipant),
             trainers: direct(SeatRole::TrainingTrainer),
             mentors: direct(SeatRole::TrainingMentor),
-            groups: refs(&self.groups, self.links.groups_of_training(training.id)),
+            groups: refs(&self.groups, self.links.leading_to(training.id)),
+        }
+    }
+}
+
+impl Store {
+    fn offer_state<'a>(&'a self, offer: &'a Offer, ids: bool) -> OfferState<'a> {
+        let events = self.events_of(offer.id);
+        OfferState {
+            id: ids.then(|| offer.id.to_string()),
+            reference: &offer.reference,
+            title: &offer.title,
+            description: offer.description.as_deref(),
+            is_active: offer.is_active,
+            archived: offer.archived_at.is_some(),
+            events: events
+                .map(|event| (&*event.reference, self.event_state(event, ids)))
+                .collect(),
+            custom_fields: self.plain_values(offer.id),
+        }
+    }
+
+    fn event_state<'a>(&'a self, event: &'a Event, ids: bool) -> EventState<'a> {
+        let moment = |date: &EventDate| [Some(format_moment(date.start)), date.end.map(format_moment)];
+        let enrollments = self.enrollments.of_event(event.id).into_iter();
+        let enrollments = enrollments.filter_map(|enrollment| {
+            let user = self.users.get(enrollment.user)?;
+            Some((&*user.reference, enrollment.status))
+        });
+        EventState {
+            id: ids.then(|| event.id.to_string()),
+            reference: &event.reference,
+            title: event.title.as_deref(),
+            r#type: event.kind,
+            dates: event.dates.iter().map(moment).collect(),
+            max_subscriptions: event.max_subscriptions,
+            min_subscriptions: event.min_subscriptions,
+            waiting_list: event.waiting_list,
+            closing_date: event.closing_date.map(format_moment),
+            price: event.price.as_deref(),
+            cancelled: event.cancelled,
+            publish: event.publish,
+            archived: event.archived_at.is_some(),
+            trainers: refs(&self.users, event.trainers.iter().copied()),
+            trainings: refs(&self.trainings, event.access.trainings.iter().copied()),
+            enrollments: enrollments.collect(),
         }
     }
 }

@@ -162,6 +162,14 @@ impl<T: Entity> Table<T> {
     }
 }
 
+/// A title that is to be given.
+pub fn check_title(title: Option<&str>) -> Result<(), Refusal> {
+    if title.is_some_and(|title| title.trim().is_empty() || title.chars().count() > 255) {
+        return Err(Refusal::invalid("A title has 1 to 255 characters."));
+    }
+    Ok(())
+}
+
 /// The first `UUIDv4` in a sequence that depends on nothing but the arguments, and that is not taken.
 pub fn derived(kind: &str, purpose: &str, from: &str, taken: impl Fn(&Uuid) -> bool) -> Uuid {
     let nth = |n: u32| {

@@ -130,9 +130,7 @@ impl World {
             Step::Drop(n, training) => _ = store.remove_from_training(&by_ref(training), &people(n), now),
             Step::Link(group, training, linked) => {
                 if let Some(group) = store.groups.find(&by_ref(group)).map(|group| group.id) {
-                    store
-                        .links
-                        .link_group(&store.users, group, self.trainings[training], linked);
+                    store.links.link(&store.users, group, self.trainings[training], linked);
                 }
             }
             Step::DeleteGroup(group) => {

@@ -10,7 +10,7 @@ use super::{
     Refusal, Selector, Store,
     links::SeatRole,
     or_kept, parse_id,
-    table::{Entity, Table},
+    table::{Entity, Table, check_title},
 };
 
 /// A training. Its participants stand in the links.
@@ -157,13 +157,7 @@ impl Store {
     }
 
     fn check_training(&self, draft: &TrainingDraft, id: Option<Uuid>) -> Result<(), Refusal> {
-        if draft
-            .title
-            .as_deref()
-            .is_some_and(|title| title.trim().is_empty() || title.chars().count() > 255)
-        {
-            return Err(Refusal::invalid("A title has 1 to 255 characters."));
-        }
+        check_title(draft.title.as_deref())?;
         self.trainings.check_ref(draft.reference.as_deref(), id)
     }
 }

@@ -276,6 +276,7 @@ impl Store {
     pub fn erase_user(&mut self, id: Uuid) {
         if let Some(user) = self.users.remove(id) {
             self.links.user_erased(&user);
+            self.enrollments.forget(id);
             self.values.forget(id);
         }
     }

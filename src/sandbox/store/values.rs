@@ -80,6 +80,7 @@ impl Store {
             ContentType::User => Ok(self.users.expect(selector)?.id),
             ContentType::Group => Ok(self.groups.expect(selector)?.id),
             ContentType::Training => Ok(self.trainings.expect(selector)?.id),
+            ContentType::Offer => Ok(self.offers.expect(selector)?.id),
             _ => Err(Refusal::invalid("The sandbox has no objects of this content type.")),
         }
     }

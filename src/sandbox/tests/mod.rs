@@ -2,8 +2,10 @@
 
 mod control;
 mod custom_fields;
+mod enrollments;
 mod faults;
 mod memberships;
+mod offers;
 mod recipes;
 mod tokens;
 mod trainings;
@@ -36,6 +38,10 @@ groups:
 trainings:
   - {ref: safety-2024, title: Safety}
   - {ref: welcome, title: Welcome, groups: [all-employees]}
+offers:
+  - ref: first-aid
+    title: First aid
+    events: [{ref: first-aid-sept, title: September, maxSubscriptions: 2, waitingList: true, trainings: [safety-2024]}]
 "#;
 
 /// A running sandbox, and a client of one of its organizations.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Pluvo;
+use super::{Pluvo, each};
 
 const SYNC_USER: &str = "mutation SyncUser($email: String!, $name: String!, $ref: String!) {
   updateOrCreateUser(
@@ -73,6 +73,40 @@ async fn recipe_1_sync_users() {
     assert_eq!(data["addUsersToGroup"]["addedIds"].as_array().map(Vec::len), Some(1));
     let data = pluvo.data_with(ARCHIVE_USER, json!({"ref": "EMP-12345"})).await;
     assert_eq!(data["updateOrCreateUser"]["user"]["archived"], true);
+    assert_eq!(pluvo.look("outbox").await, json!([]));
+}
+
+#[tokio::test]
+async fn recipe_3_enroll_on_joining_a_group() {
+    let pluvo = Pluvo::start().await;
+    let members = "query GroupMembers($groupRef: String!) {
+  group(ref: $groupRef) {
+    users(first: 50) {
+      edges {
+        node { id ref }
+      }
+    }
+  }
+}";
+    let data = pluvo.data_with(members, json!({"groupRef": "all-employees"})).await;
+    let refs = each(&data["group"]["users"]["edges"], "/node/ref");
+    assert_eq!(refs, ["EMP-001", "EMP-002"]);
+    let enroll = "mutation EnrollGroup($eventRef: String!, $userRefs: [String!]!) {
+  createOfferEventEnrollments(
+    offerEventRef: $eventRef
+    userRefs: $userRefs
+    sendMail: false
+  ) {
+    id
+    user { ref }
+    status
+  }
+}";
+    let variables = json!({"eventRef": "first-aid-sept", "userRefs": refs});
+    let first = pluvo.data_with(enroll, variables.clone()).await;
+    let again = pluvo.data_with(enroll, variables).await;
+    assert_eq!(first, again, "nobody is enrolled twice");
+    assert_eq!(first["createOfferEventEnrollments"][1]["status"], "ENROLLED");
     assert_eq!(pluvo.look("outbox").await, json!([]));
 }
 
