@@ -50,6 +50,8 @@
 //!   and neither `closingDate` nor `cancelled` keeps anybody from being enrolled by the API.
 //! - Whoever is enrolled is in the event's trainings, and cannot be removed from them.
 //! - `dates` of an event replaces the list.
+//! - The report shows trainings by title, in each its participants by name, then certificates by when they were issued;
+//!   days are cut in UTC, and its bounds are inclusive.
 //! - `extraCategories` and the values on objects leave out archived custom fields.
 //! - Without `first` a page has 50 rows. Cursors are positions: rows shift under them while others write.
 //! - A new group takes any number of users (`maxUsers` 0), has no chat and is editable.

@@ -14,13 +14,16 @@
 //! groups:
 //!   - {ref: all-employees, name: All employees, maxUsers: 0, users: [EMP-001], managers: [EMP-001]}
 //! trainings:
-//!   - {ref: safety-2026, title: Safety, participants: [EMP-001], trainers: [], groups: [all-employees]}
+//!   - {ref: safety-2026, title: Safety, participants: [EMP-001], trainers: [], groups: [all-employees],
+//!      progress: {EMP-001: {progress: 100, score: 8.5, completionDate: "2026-02-01", timeSpent: 3h}}}
 //! offers:
 //!   - ref: first-aid
 //!     title: First aid
 //!     events:
 //!       - {ref: first-aid-sept, title: September, type: TRAINING, dates: [{startDate: "2026-09-01T10:00:00Z"}],
 //!          maxSubscriptions: 25, waitingList: true, trainings: [safety-2026], enrollments: {EMP-001: ENROLLED}}
+//! certificates:
+//!   - {ref: vca, name: VCA, title: Safety certificate, validDays: 365}
 //! generate: {users: 10000, archived: 2000, groups: 50, trainings: 3}
 //! ```
 //!
@@ -33,7 +36,10 @@ use serde::Deserialize;
 use super::{
     scope::Client,
     settings::Settings,
-    store::{ContentType, CustomFieldDraft, GroupDraft, OfferDraft, Refusal, Store, TrainingDraft, UserDraft},
+    store::{
+        CertificateDraft, ContentType, CustomFieldDraft, GroupDraft, OfferDraft, Refusal, Store, TrainingDraft,
+        UserDraft,
+    },
 };
 
 /// The objects that an organization starts with. `seed.rs` begins with an example.
@@ -54,6 +60,8 @@ pub struct Seed {
     pub trainings: Vec<TrainingDraft>,
     /// Offers, their events, and who is enrolled in them.
     pub offers: Vec<OfferDraft>,
+    /// Certificates that can be issued.
+    pub certificates: Vec<CertificateDraft>,
     /// Many objects without a big file.
     pub generate: Generate,
 }
@@ -110,6 +118,11 @@ impl Seed {
                 .create_offer(draft, now)
                 .map_err(|refusal| naming(draft.reference.as_deref(), refusal))?;
             store.fill_offer(&offer, draft, now)?;
+        }
+        for draft in &self.certificates {
+            store
+                .create_certificate(draft)
+                .map_err(|refusal| naming(draft.reference.as_deref(), refusal))?;
         }
         self.generate.fill(store, now)
     }

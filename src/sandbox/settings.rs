@@ -43,6 +43,10 @@ pub struct Settings {
     pub list_already_enrolled: bool,
     /// Whether `createOfferEventEnrollments` sends mail where `sendMail` is left out.
     pub enrollment_mails: bool,
+    /// What `generateCertificate` returns.
+    pub certificate_ids: CertificateIds,
+    /// Giving somebody a certificate again, for the same training.
+    pub repeated_certificate: RepeatedCertificate,
     /// What becomes of texts that operations set (names of users and groups, values of custom fields): a server may
     /// tidy what it is given.
     pub texts: Texts,
@@ -67,6 +71,8 @@ impl Default for Settings {
             unenrolled: Unenrolled::default(),
             list_already_enrolled: true,
             enrollment_mails: true,
+            certificate_ids: CertificateIds::default(),
+            repeated_certificate: RepeatedCertificate::default(),
             texts: Texts::default(),
         }
     }
@@ -92,6 +98,28 @@ pub enum Unenrolled {
     Cancelled,
     /// It is gone.
     Removed,
+}
+
+/// What `generateCertificate` returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CertificateIds {
+    /// The ids of those who were given one.
+    #[default]
+    Users,
+    /// The ids of what was put into their portfolios.
+    PortfolioItems,
+}
+
+/// What happens to somebody who has a certificate and is to be given it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RepeatedCertificate {
+    /// There is another one in the portfolio.
+    #[default]
+    Issue,
+    /// The one that is there is meant.
+    Skip,
 }
 
 /// What becomes of a text that is set.

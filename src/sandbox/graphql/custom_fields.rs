@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::{
     BulkAction,
@@ -69,6 +69,37 @@ impl FieldNode {
     async fn archived_at(&self) -> Option<DateTime> {
         self.0.archived_at.map(DateTime)
     }
+
+    /// Older pages let a category hold several fields: here it is one.
+    #[graphql(deprecation = "old extracategory page")]
+    async fn extra_fields(&self) -> Option<Vec<ExtraField>> {
+        Some(vec![ExtraField {
+            id: self.0.id.into(),
+            key: self.0.reference.to_string(),
+            label: self.0.title.to_string(),
+            field_type: self.0.field_type.into(),
+        }])
+    }
+}
+
+#[derive(SimpleObject)]
+struct ExtraField {
+    id: ID,
+    key: String,
+    label: String,
+    #[graphql(name = "type")]
+    field_type: ExtraFieldType,
+}
+
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "FieldType")]
+enum ExtraFieldType {
+    Multiselect,
+    Select,
+    Text,
+    Number,
+    Date,
+    Boolean,
 }
 
 /// `ExtraCategoryChoiceOption`

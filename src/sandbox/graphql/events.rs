@@ -100,7 +100,7 @@ impl EventNode {
                 .filter_map(|id| store.trainings().get(*id));
             known.cloned().collect::<Vec<_>>()
         });
-        Some(trainings.into_iter().map(TrainingNode).collect())
+        Some(trainings.into_iter().map(TrainingNode::of).collect())
     }
 
     async fn access_courses(&self) -> Option<Vec<Course>> {

@@ -7,6 +7,7 @@
 
 mod absent;
 mod caller;
+mod certificates;
 mod custom_fields;
 mod enrollments;
 mod event_mutations;
@@ -15,6 +16,7 @@ mod groups;
 mod memberships;
 mod offers;
 mod pages;
+mod portfolio;
 mod scalars;
 mod trainings;
 mod user_mutations;
@@ -47,6 +49,8 @@ pub struct Query(
     offers::OfferQuery,
     events::EventQuery,
     enrollments::EnrollmentQuery,
+    portfolio::PortfolioQuery,
+    certificates::CertificateQuery,
     custom_fields::FieldQuery,
 );
 
@@ -60,6 +64,8 @@ pub struct Mutation(
     offers::OfferMutation,
     event_mutations::EventMutation,
     enrollments::EnrollmentMutation,
+    portfolio::PortfolioMutation,
+    certificates::CertificateMutation,
     custom_fields::FieldMutation,
     values::ValueMutation,
 );

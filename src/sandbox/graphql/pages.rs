@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use async_graphql::{OutputType, SimpleObject};
 
-use super::{groups::GroupNode, trainings::TrainingNode, users::UserNode};
+use super::{
+    certificates::CertificateNode, groups::GroupNode, portfolio::ReportNode, trainings::TrainingNode, users::UserNode,
+};
 use crate::sandbox::{
     settings::{PageTooLarge, Settings},
     store::Refusal,
@@ -105,7 +107,9 @@ pub struct PageInfo {
     concrete(name = "UserConnection", params("Edge<UserNode>")),
     concrete(name = "GroupConnection", params("Edge<GroupNode>")),
     concrete(name = "TrainingConnection", params("Edge<TrainingNode>")),
-    concrete(name = "TrainingUserConnection", params("TrainingUserEdge"))
+    concrete(name = "TrainingUserConnection", params("TrainingUserEdge")),
+    concrete(name = "PortfolioReportConnection", params("Edge<ReportNode>")),
+    concrete(name = "CertificateConnection", params("Edge<CertificateNode>"))
 )]
 pub struct Connection<E: OutputType> {
     page_info: PageInfo,
@@ -118,7 +122,9 @@ pub struct Connection<E: OutputType> {
 #[graphql(
     concrete(name = "UserEdge", params(UserNode)),
     concrete(name = "GroupEdge", params(GroupNode)),
-    concrete(name = "TrainingEdge", params(TrainingNode))
+    concrete(name = "TrainingEdge", params(TrainingNode)),
+    concrete(name = "PortfolioReportEdge", params(ReportNode)),
+    concrete(name = "CertificateEdge", params(CertificateNode))
 )]
 pub struct Edge<N: OutputType> {
     node: Option<N>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use jiff::tz::TimeZone;
 
 use super::{
@@ -19,37 +19,41 @@ use crate::sandbox::{
 };
 
 /// `Training`
-pub struct TrainingNode(pub Arc<Training>);
+pub struct TrainingNode {
+    training: Arc<Training>,
+    /// About whom `userData` is.
+    user: Option<uuid::Uuid>,
+}
 
 #[Object(name = "Training")]
 impl TrainingNode {
     async fn id(&self) -> Uuid {
-        Uuid(self.0.id)
+        Uuid(self.training.id)
     }
 
     async fn title(&self) -> &str {
-        &self.0.title
+        &self.training.title
     }
 
     async fn subtitle(&self) -> Option<&str> {
-        self.0.subtitle.as_deref()
+        self.training.subtitle.as_deref()
     }
 
     async fn introduction(&self) -> Option<&str> {
-        self.0.introduction.as_deref()
+        self.training.introduction.as_deref()
     }
 
     #[graphql(name = "ref")]
     async fn reference(&self) -> Option<&str> {
-        Some(&self.0.reference)
+        Some(&self.training.reference)
     }
 
     async fn is_active(&self) -> bool {
-        self.0.is_active
+        self.training.is_active
     }
 
     async fn archived(&self) -> bool {
-        self.0.archived
+        self.training.archived
     }
 
     async fn overview_image(&self) -> Option<File> {
@@ -57,11 +61,11 @@ impl TrainingNode {
     }
 
     async fn start_date(&self) -> Option<Date> {
-        self.0.start_date.map(Date)
+        self.training.start_date.map(Date)
     }
 
     async fn end_date(&self) -> Option<Date> {
-        self.0.end_date.map(Date)
+        self.training.end_date.map(Date)
     }
 
     async fn estimated_time_spent(&self) -> Option<&str> {
@@ -69,15 +73,15 @@ impl TrainingNode {
     }
 
     async fn show_participants(&self) -> Option<bool> {
-        Some(self.0.show_participants)
+        Some(self.training.show_participants)
     }
 
     async fn show_shared_files(&self) -> Option<bool> {
-        Some(self.0.show_shared_files)
+        Some(self.training.show_shared_files)
     }
 
     async fn enable_chat(&self) -> Option<bool> {
-        Some(self.0.enable_chat)
+        Some(self.training.enable_chat)
     }
 
     async fn participants(
@@ -130,7 +134,7 @@ impl TrainingNode {
     #[graphql(deprecation = "old pages; use participants")]
     async fn users(&self, ctx: &Context<'_>) -> Option<Vec<UserNode>> {
         let everybody = look(ctx, |store, _| {
-            let order = store.attendees(self.0.id, SeatRole::TrainingParticipant);
+            let order = store.attendees(self.training.id, SeatRole::TrainingParticipant);
             store.users_at(order, 0, order.len())
         });
         Some(everybody.into_iter().map(UserNode).collect())
@@ -139,7 +143,7 @@ impl TrainingNode {
     #[graphql(deprecation = "notion page")]
     async fn groups(&self, ctx: &Context<'_>) -> Option<Vec<GroupNode>> {
         Some(
-            look(ctx, |store, _| store.groups_of_training(self.0.id))
+            look(ctx, |store, _| store.groups_of_training(self.training.id))
                 .into_iter()
                 .map(GroupNode)
                 .collect(),
@@ -150,17 +154,81 @@ impl TrainingNode {
     async fn image(&self) -> Option<File> {
         None
     }
+
+    /// Nothing but with `paginatedTrainings(userId:)`.
+    async fn user_data(&self, ctx: &Context<'_>) -> Option<TrainingUserData> {
+        let user = self.user?;
+        let found = look(ctx, |store, _| store.portfolios().progress(self.training.id, user));
+        Some(TrainingUserData {
+            progress: Some(found.done),
+        })
+    }
+
+    async fn portfolio_item(&self) -> Option<PortfolioItemListItem> {
+        None
+    }
+
+    /// A client of the API is no user: this and the next three are about the current one.
+    #[graphql(deprecation = "notion page")]
+    async fn roles_for_current_user(&self) -> Option<Vec<TrainingRole>> {
+        None
+    }
+
+    #[graphql(deprecation = "notion page")]
+    async fn all_conditions_fulfilled(&self) -> Option<bool> {
+        None
+    }
+
+    #[graphql(deprecation = "notion page")]
+    async fn next_event(&self) -> Option<DateTime> {
+        None
+    }
+
+    #[graphql(deprecation = "notion page")]
+    async fn progress(&self) -> Option<f64> {
+        None
+    }
+
+    /// The sandbox has no conditions.
+    #[graphql(deprecation = "notion page")]
+    async fn conditions(&self) -> Option<Vec<Condition>> {
+        Some(Vec::new())
+    }
 }
 
 impl TrainingNode {
+    /// A training, as it is to nobody in particular.
+    pub fn of(training: Arc<Training>) -> Self {
+        Self { training, user: None }
+    }
+
     fn people(&self, ctx: &Context<'_>, role: SeatRole, page: &PageArguments) -> Result<Connection<TrainingUserEdge>> {
         try_look(ctx, |store, settings| {
-            let people = store.attendees(self.0.id, role);
+            let people = store.attendees(self.training.id, role);
             let window = page.window(people.len(), settings)?;
             let rows = store.users_at(people, window.start, window.len);
             Ok(Connection::new(people.len(), window, rows.into_iter().map(UserNode)))
         })
     }
+}
+
+#[derive(SimpleObject)]
+struct TrainingUserData {
+    progress: Option<f64>,
+}
+
+/// What a training puts into portfolios; nothing in the sandbox.
+#[derive(SimpleObject)]
+struct PortfolioItemListItem {
+    id: ID,
+    title: Option<String>,
+}
+
+#[derive(SimpleObject)]
+struct Condition {
+    #[graphql(name = "type")]
+    kind: Option<String>,
+    date: Option<DateTime>,
 }
 
 /// A part of a training's contents.
@@ -208,7 +276,7 @@ impl TrainingQuery {
         require(ctx, Scope::TrainingsRead)?;
         try_look(ctx, |store, _| {
             let selector = Selector::exactly_one(id.map(|id| id.0), reference)?;
-            Ok(store.trainings().find(&selector).cloned().map(TrainingNode))
+            Ok(store.trainings().find(&selector).cloned().map(TrainingNode::of))
         })
     }
 
@@ -248,7 +316,10 @@ impl TrainingQuery {
                 .into_iter()
                 .skip(window.start)
                 .take(window.len)
-                .map(TrainingNode);
+                .map(|training| TrainingNode {
+                    training,
+                    user: filter.user,
+                });
             Ok(Some(Connection::new(total, window, rows)))
         })
     }
@@ -365,7 +436,7 @@ impl TrainingMutation {
         let draft = UpdateTrainingInput::from(training).into();
         write(ctx, Scope::TrainingsWrite, |writing| {
             Ok(CreateTraining {
-                training: Some(TrainingNode(writing.store.create_training(&draft)?)),
+                training: Some(TrainingNode::of(writing.store.create_training(&draft)?)),
             })
         })
     }
@@ -381,7 +452,7 @@ impl TrainingMutation {
         write(ctx, Scope::TrainingsWrite, |writing| {
             let selector = Selector::exactly_one(id.map(|id| id.0), reference)?;
             Ok(UpdateTraining {
-                training: Some(TrainingNode(writing.store.update_training(&selector, &draft)?)),
+                training: Some(TrainingNode::of(writing.store.update_training(&selector, &draft)?)),
             })
         })
     }

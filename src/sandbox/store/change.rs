@@ -85,6 +85,7 @@ impl Store {
                 self.links.link(&self.users, group, training.id, linked);
             }
         }
+        self.set_progress(training.id, &draft.progress)?;
         self.seat(
             training.id,
             SeatRole::TrainingParticipant,

@@ -3,6 +3,7 @@
 //! One file per entity; each holds the entity, the draft that creates or changes it, and its operations on [`Store`].
 //! An operation checks everything before it writes anything, so a refusal leaves the store as it was.
 
+mod certificates;
 mod change;
 mod custom_fields;
 mod enrollments;
@@ -12,6 +13,7 @@ mod groups;
 mod links;
 mod memberships;
 mod offers;
+mod portfolio;
 mod refusal;
 mod state;
 mod table;
@@ -27,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 pub use self::{
+    certificates::{Certificate, CertificateDraft, Issue},
     change::Change,
     custom_fields::{ContentType, CustomField, CustomFieldDraft, FieldOption, FieldType, OptionDraft},
     enrollments::{Enrollment, EnrollmentStatus},
@@ -36,13 +39,14 @@ pub use self::{
     links::SeatRole,
     memberships::{People, Tally},
     offers::{Offer, OfferDraft},
+    portfolio::{PortfolioDraft, PortfolioItem, Progress, ReportFilter, ReportRow},
     refusal::{Code, Refusal},
     table::Selector,
     trainings::{Training, TrainingDraft, TrainingFilter},
     users::{Language, Role, User, UserDraft},
     values::{OptionPick, Value, ValueDraft},
 };
-use self::{enrollments::Enrollments, links::Links, table::Table, users::Users, values::Values};
+use self::{enrollments::Enrollments, links::Links, portfolio::Portfolios, table::Table, users::Users, values::Values};
 
 /// Everything that exists in one organization.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +57,8 @@ pub struct Store {
     offers: Table<Offer>,
     events: Table<Event>,
     enrollments: Enrollments,
+    certificates: Table<Certificate>,
+    portfolios: Portfolios,
     fields: Table<CustomField>,
     values: Values,
     links: Links,

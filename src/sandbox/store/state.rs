@@ -13,7 +13,8 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    ContentType, EnrollmentStatus, Event, EventDate, EventType, FieldType, Language, Offer, Role, Store,
+    Certificate, ContentType, EnrollmentStatus, Event, EventDate, EventType, FieldType, Language, Offer, PortfolioItem,
+    Progress, Role, Store,
     custom_fields::CustomField,
     groups::Group,
     links::{Seat, SeatRole},
@@ -31,6 +32,7 @@ pub struct State<'a> {
     groups: BTreeMap<&'a str, GroupState<'a>>,
     trainings: BTreeMap<&'a str, TrainingState<'a>>,
     offers: BTreeMap<&'a str, OfferState<'a>>,
+    certificates: BTreeMap<&'a str, CertificateState<'a>>,
     custom_fields: BTreeMap<&'a str, FieldState<'a>>,
 }
 
@@ -50,6 +52,7 @@ struct UserState<'a> {
     roles: &'a [Role],
     language: Language,
     last_login: Option<String>,
+    portfolio: Vec<ItemState<'a>>,
     groups: Refs<'a>,
     manager_of: Refs<'a>,
     custom_fields: Plain,
@@ -90,6 +93,29 @@ struct TrainingState<'a> {
     trainers: Refs<'a>,
     mentors: Refs<'a>,
     groups: Refs<'a>,
+    progress: BTreeMap<&'a str, &'a Progress>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemState<'a> {
+    title: &'a str,
+    start_date: String,
+    end_date: Option<String>,
+    certificate: Option<&'a str>,
+    training: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CertificateState<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    name: &'a str,
+    title: Option<&'a str>,
+    valid_days: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -167,6 +193,9 @@ impl Store {
                 self.training_state(training, id_of(training.id))
             }),
             offers: by_ref(&self.offers, |offer| self.offer_state(offer, ids)),
+            certificates: by_ref(&self.certificates, |certificate| {
+                certificate_state(certificate, id_of(certificate.id))
+            }),
             custom_fields: by_ref(&self.fields, |field| field_state(field, id_of(field.id))),
         }
     }
@@ -189,6 +218,12 @@ impl Store {
             roles: &user.roles,
             language: user.language,
             last_login: user.last_login.map(format_moment),
+            portfolio: self
+                .portfolios
+                .of(Some(user.id))
+                .into_iter()
+                .map(|item| self.item_state(item))
+                .collect(),
             groups: groups(SeatRole::GroupParticipant),
             manager_of: groups(SeatRole::GroupManager),
             custom_fields: self.plain_values(user.id),
@@ -235,6 +270,27 @@ impl Store {
             trainers: direct(SeatRole::TrainingTrainer),
             mentors: direct(SeatRole::TrainingMentor),
             groups: refs(&self.groups, self.links.leading_to(training.id)),
+            progress: self.progress_state(training.id),
+        }
+    }
+
+    fn progress_state(&self, training: Uuid) -> BTreeMap<&str, &Progress> {
+        let set = self.portfolios.progress_in(training);
+        set.filter_map(|(user, progress)| Some((&*self.users.get(user)?.reference, progress)))
+            .collect()
+    }
+
+    fn item_state<'a>(&'a self, item: &'a PortfolioItem) -> ItemState<'a> {
+        let (certificate, training) = item.certificate.unzip();
+        let reference = |training: Uuid| self.trainings.get(training).map(|found| &*found.reference);
+        ItemState {
+            title: &item.title,
+            start_date: format_moment(item.start),
+            end_date: item.end.map(format_moment),
+            certificate: certificate
+                .and_then(|id| self.certificates.get(id))
+                .map(|found| &*found.reference),
+            training: training.flatten().and_then(reference),
         }
     }
 }
@@ -281,6 +337,16 @@ impl Store {
             trainings: refs(&self.trainings, event.access.trainings.iter().copied()),
             enrollments: enrollments.collect(),
         }
+    }
+}
+
+fn certificate_state(certificate: &Certificate, id: Option<String>) -> CertificateState<'_> {
+    CertificateState {
+        id,
+        reference: &certificate.reference,
+        name: &certificate.name,
+        title: certificate.title.as_deref(),
+        valid_days: certificate.valid_days,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Trainings ("learning journeys").
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::civil::Date;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    Refusal, Selector, Store,
+    Progress, Refusal, Selector, Store,
     links::SeatRole,
     or_kept, parse_id,
     table::{Entity, Table, check_title},
@@ -77,6 +77,8 @@ pub struct TrainingDraft {
     pub remove_trainers: Vec<String>,
     pub remove_mentors: Vec<String>,
     pub remove_groups: Vec<String>,
+    /// How far users are, by their refs.
+    pub progress: BTreeMap<String, Progress>,
 }
 
 /// Which trainings a list shows.

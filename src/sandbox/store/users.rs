@@ -277,6 +277,7 @@ impl Store {
         if let Some(user) = self.users.remove(id) {
             self.links.user_erased(&user);
             self.enrollments.forget(id);
+            self.portfolios.forget(id);
             self.values.forget(id);
         }
     }

@@ -6,6 +6,7 @@ mod enrollments;
 mod faults;
 mod memberships;
 mod offers;
+mod portfolio;
 mod recipes;
 mod tokens;
 mod trainings;
@@ -42,6 +43,8 @@ offers:
   - ref: first-aid
     title: First aid
     events: [{ref: first-aid-sept, title: September, maxSubscriptions: 2, waitingList: true, trainings: [safety-2024]}]
+certificates:
+  - {ref: vca, name: VCA, title: Safety certificate, validDays: 365}
 "#;
 
 /// A running sandbox, and a client of one of its organizations.

@@ -77,6 +77,44 @@ async fn recipe_1_sync_users() {
 }
 
 #[tokio::test]
+async fn recipe_2_progress_of_a_group() {
+    let pluvo = Pluvo::start().await;
+    let query = "query GroupProgress($groupId: UUID!, $cursor: String) {
+  portfolioReport(
+    userGroupIds: [$groupId]
+    relatedObjectTypes: [TRAINING]
+    first: 50
+    after: $cursor
+  ) {
+    edges {
+      node {
+        user { id ref name email }
+        title
+        progress
+        score
+        completionDate
+        timeSpent { days seconds }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+    count
+  }
+}";
+    let group = pluvo.data(r#"{ group(ref: "all-employees") { id } }"#).await["group"]["id"].clone();
+    let report = pluvo.data_with(query, json!({"groupId": group})).await["portfolioReport"].clone();
+    assert_eq!(
+        (&report["count"], &report["pageInfo"]["hasNextPage"]),
+        (&json!(2), &json!(false))
+    );
+    assert_eq!(
+        each(&report["edges"], "/node/user/email"),
+        ["anna@example.com", "bram@example.com"]
+    );
+    let spent = json!({"days": 0, "seconds": 0});
+    assert_eq!(report["edges"][0]["node"]["timeSpent"], spent);
+}
+
+#[tokio::test]
 async fn recipe_3_enroll_on_joining_a_group() {
     let pluvo = Pluvo::start().await;
     let members = "query GroupMembers($groupRef: String!) {
@@ -108,6 +146,41 @@ async fn recipe_3_enroll_on_joining_a_group() {
     assert_eq!(first, again, "nobody is enrolled twice");
     assert_eq!(first["createOfferEventEnrollments"][1]["status"], "ENROLLED");
     assert_eq!(pluvo.look("outbox").await, json!([]));
+}
+
+#[tokio::test]
+async fn recipe_4_recent_certificates() {
+    let pluvo = Pluvo::start().await;
+    let data = pluvo
+        .data(r#"{ certificates { edges { node { id } } } user(ref: "EMP-001") { id } }"#)
+        .await;
+    let ids = json!({"id": data["certificates"]["edges"][0]["node"]["id"], "user": data["user"]["id"]});
+    let issue = "mutation ($id: UUID!, $user: UUID!) { generateCertificate(id: $id, userIds: [$user], issueDate: \"2024-03-15\") { bulkGenerate { succeededIds } } }";
+    pluvo.data_with(issue, ids).await;
+    let query = "query RecentCertificates($from: Date!, $to: Date!) {
+  portfolioReport(
+    relatedObjectTypes: [CERTIFICATE]
+    completionDateFrom: $from
+    completionDateTo: $to
+    first: 50
+  ) {
+    edges {
+      node {
+        title
+        user { ref name email }
+        completionDate
+        endDate
+      }
+    }
+    count
+  }
+}";
+    let year = json!({"from": "2024-01-01", "to": "2024-12-31"});
+    let report = pluvo.data_with(query, year).await["portfolioReport"].clone();
+    let user = json!({"ref": "EMP-001", "name": "Anna", "email": "anna@example.com"});
+    let node =
+        json!({"title": "Safety certificate", "user": user, "completionDate": "2024-03-15", "endDate": "2025-03-15"});
+    assert_eq!(report, json!({"edges": [{"node": node}], "count": 1}));
 }
 
 #[tokio::test]
