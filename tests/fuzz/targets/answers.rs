@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
             .filter_map(Result::err)
             .for_each(|error| check_error(&error));
         // What an answer says about the schema leaves documents that can still be printed.
-        client.check_schema().await.err().as_ref().map(check_error);
+        client.check_schema(true).await.err().as_ref().map(check_error);
         let mutations: Vec<_> = mutations().iter().map(|mutation| mutation.operation()).collect();
         let slot = client.acquire(Access::Write).await;
         let document = client.document(Access::Write, &mutations);
