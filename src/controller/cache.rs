@@ -24,6 +24,9 @@ use crate::{
 
 use super::{context::Context, status};
 
+/// Objects in one page of a list. Decoding takes several times the memory of what is kept of it.
+const PAGE: u32 = 100;
+
 /// A cheap stand-in for an object in kube's store: passes read the registry.
 #[derive(Debug)]
 pub struct Cached<K>(pub Arc<K>);
@@ -92,7 +95,7 @@ where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
     S: Sink<K>,
 {
-    let mut events = pin!(watcher::watcher(api, watcher::Config::default()).default_backoff());
+    let mut events = pin!(watcher::watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff());
     let mut listed = HashSet::new();
     // What a list shows anew: the store holds it only when the list is complete, and a pass over what the store does
     // not hold would be dropped.
