@@ -205,7 +205,7 @@ impl State {
     /// The mails of an entry that Pluvo did not carry out are recorded as before, and may be asked for again.
     fn mails_not_sent(&mut self, entry: &Entry) {
         for (resource, call) in &entry.parts {
-            self.queue.record_mails(resource, call.mails.iter().cloned());
+            self.queue.record_mails(resource, call.mails.clone());
         }
     }
 

@@ -151,7 +151,10 @@ impl Queue {
     }
 
     /// The status of a resource records mails to these refs: they may leave, once.
-    pub fn record_mails(&mut self, resource: &ResourceKey, mails: impl IntoIterator<Item = String>) {
+    pub fn record_mails(&mut self, resource: &ResourceKey, mails: Vec<String>) {
+        if mails.is_empty() {
+            return;
+        }
         let list = self.lists.entry(resource.clone()).or_default();
         list.recorded_mails.extend(mails);
     }

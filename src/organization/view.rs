@@ -148,6 +148,9 @@ impl Observed for View<'_> {
     }
 
     fn mails_to_record(&self, call: &Call) -> Vec<String> {
+        if call.mails.is_empty() {
+            return Vec::new();
+        }
         let admitted = self.queue.guard.admit(&self.resource, call);
         admitted.map(|call| call.mails).unwrap_or_default()
     }

@@ -38,7 +38,7 @@ fn counted(scene: &mut Scene) {
 }
 
 fn recorded(scene: &mut Scene) {
-    scene.state.queue.record_mails(&resource(0), [REF.to_owned()]);
+    scene.state.queue.record_mails(&resource(0), vec![REF.to_owned()]);
 }
 
 fn is_unsent(scene: &Scene) -> bool {
@@ -142,9 +142,12 @@ fn under_way() -> (Scene, Batch, Call) {
 #[test]
 fn what_is_set_aside_is_told_later_and_what_is_gone_is_forgotten() {
     let (mut scene, call) = invitation();
-    scene.submit(&resource(0), vec![call]);
+    scene.submit(&resource(0), vec![call.clone()]);
     recorded(&mut scene);
+    let before = scene.state.view(&resource(0), scene.now).moment();
     scene.state.withdraw(&resource(0), scene.now);
+    let taken = scene.state.submit(&resource(0), vec![call], before, scene.now);
+    assert!(!taken, "what a pass was about to ask for is taken back as well");
     assert!(scene.state.queue.is_empty());
     assert!(is_unsent(&scene), "the resource is suspended");
     scene.state.forget(&resource(0), scene.now);

@@ -12,8 +12,7 @@ use super::{
 };
 use crate::sandbox::{
     scope::Scope,
-    settings::CertificateIds,
-    store::{Certificate, Issue, Selector},
+    store::{Certificate, Issue},
 };
 
 /// `Certificate`: a template.
@@ -92,24 +91,14 @@ impl CertificateMutation {
             date: issue_date.map(|moment| moment.0),
         };
         write(ctx, Scope::TrainingsWrite, |writing| {
-            writing.store.certificates().expect(&Selector::Id(issue.certificate))?;
-            if let Some(training) = issue.training {
-                writing.store.trainings().expect(&Selector::Id(training))?;
-            }
-            let mut done = BulkAction {
-                succeeded_ids: Vec::new(),
-                failed_ids: Vec::new(),
-            };
-            for user in user_ids {
-                match writing.store.issue(&issue, user.0, writing.settings, writing.now) {
-                    Ok(item) => done.succeeded_ids.push(match writing.settings.certificate_ids {
-                        CertificateIds::Users => user,
-                        CertificateIds::PortfolioItems => Uuid(item),
-                    }),
-                    Err(_) => done.failed_ids.push(user),
-                }
-            }
-            Ok(GenerateCertificate { bulk_generate: done })
+            let users: Vec<_> = user_ids.iter().map(|id| id.0).collect();
+            let (succeeded, failed) = writing.store.issue(&issue, &users, writing.settings, writing.now)?;
+            Ok(GenerateCertificate {
+                bulk_generate: BulkAction {
+                    succeeded_ids: succeeded.into_iter().map(Uuid).collect(),
+                    failed_ids: failed.into_iter().map(Uuid).collect(),
+                },
+            })
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Who is enrolled in which event.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::{
@@ -17,7 +19,7 @@ use crate::sandbox::{
 /// `Enrollment`
 pub struct EnrollmentNode {
     enrollment: Enrollment,
-    user: std::sync::Arc<User>,
+    user: Arc<User>,
 }
 
 impl EnrollmentNode {
@@ -134,9 +136,7 @@ impl EnrollmentMutation {
         write(ctx, Scope::EventsWrite, |writing| {
             let selector = Selector::exactly_one(offer_event_id.map(|id| id.0), offer_event_ref)?;
             let event = writing.store.events().expect(&selector)?.clone();
-            let enrolled = writing
-                .store
-                .enroll(&selector, &people, writing.settings, writing.now)?;
+            let enrolled = writing.store.enroll(&event, &people, writing.settings, writing.now)?;
             if send_mail.unwrap_or(writing.settings.enrollment_mails) {
                 writing.tell_enrolled(MailKind::Enrollment, &event, &enrolled.done);
             }
@@ -154,22 +154,20 @@ impl EnrollmentMutation {
         enrollment: EnrollUserInput,
     ) -> Result<Option<EnrollUserPayload>> {
         write(ctx, Scope::EventsWrite, |writing| {
-            let (user, event) = (Selector::Id(enrollment.user_id.0), enrollment.offer_event_id.0);
+            let user = Selector::Id(enrollment.user_id.0);
             let user = writing.store.users().expect(&user)?.clone();
+            let event = Selector::Id(enrollment.offer_event_id.0);
+            let event = writing.store.events().expect(&event)?.clone();
             if let Some(status) = enrollment.status {
-                let event = writing.store.events().expect(&Selector::Id(event))?.clone();
                 writing.store.set_enrollment(&event, &user, status, writing.now);
             } else {
                 let people = People {
                     ids: vec![user.id],
                     ..People::default()
                 };
-                let selector = Selector::Id(event);
-                writing
-                    .store
-                    .enroll(&selector, &people, writing.settings, writing.now)?;
+                writing.store.enroll(&event, &people, writing.settings, writing.now)?;
             }
-            let found = writing.store.enrollments().get(event, user.id);
+            let found = writing.store.enrollments().get(event.id, user.id);
             Ok(EnrollUserPayload {
                 enrollment: found.and_then(|found| EnrollmentNode::all(writing.store, &[found]).pop()),
             })

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::sandbox::{
     scope::Scope,
-    store::{PortfolioDraft, PortfolioItem, ReportFilter, ReportRow, Selector, Store},
+    store::{PortfolioDraft, PortfolioItem, ReportFilter, ReportRow, Store},
 };
 
 /// `PortfolioItem`
@@ -217,7 +217,6 @@ impl PortfolioMutation {
             files: input.files,
         });
         write(ctx, Scope::TrainingsWrite, |writing| {
-            writing.store.users().expect(&Selector::Id(user))?;
             let item = writing.store.create_portfolio_item(user, &draft, writing.now)?;
             Ok(PortfolioItemPayload {
                 portfolio_item: ItemNode::of(writing.store, &item),

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::{
     PortfolioDraft, Refusal, Selector, Store, parse_id,
-    table::{Entity, Table, check_title},
+    table::{Table, check_title, entity},
 };
-use crate::sandbox::settings::{RepeatedCertificate, Settings};
+use crate::sandbox::settings::{CertificateIds, RepeatedCertificate, Settings};
 
 /// A template.
 #[derive(Clone, Debug)]
@@ -24,18 +24,7 @@ pub struct Certificate {
     pub valid_days: Option<u32>,
 }
 
-impl Entity for Certificate {
-    const KIND: &'static str = "certificate";
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn reference(&self) -> &Arc<str> {
-        &self.reference
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
+entity!(Certificate, "certificate", name);
 
 /// A template in a seed. No operation makes one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -89,31 +78,58 @@ impl Store {
         }))
     }
 
-    /// Gives a user a certificate: an item of the portfolio, whose id is returned.
-    pub fn issue(&mut self, issue: &Issue, user: Uuid, settings: &Settings, now: Timestamp) -> Result<Uuid, Refusal> {
-        let certificate = self.certificates.expect(&Selector::Id(issue.certificate))?.clone();
-        if let Some(training) = issue.training {
-            self.trainings.expect(&Selector::Id(training))?;
-        }
-        let issued = Some((certificate.id, issue.training));
-        let portfolio = self.portfolios().of(Some(user));
-        if let Some(item) = portfolio.iter().find(|item| item.certificate == issued)
-            && settings.repeated_certificate == RepeatedCertificate::Skip
-        {
-            return Ok(item.id);
-        }
+    /// Gives users a certificate: an item of their portfolios. Returns what `settings` say is returned for those who
+    /// have it now, and who is unknown.
+    pub fn issue(
+        &mut self,
+        issue: &Issue,
+        users: &[Uuid],
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<(Vec<Uuid>, Vec<Uuid>), Refusal> {
+        let certificate = self.certificates.expect(&Selector::Id(issue.certificate))?;
         let start = issue.date.unwrap_or(now);
         let valid = certificate
             .valid_days
             .map(|days| SignedDuration::from_hours(i64::from(days) * 24));
-        let title = certificate.title.as_ref().unwrap_or(&certificate.name).to_string();
+        let title = certificate.title.as_ref().unwrap_or(&certificate.name);
         let draft = PortfolioDraft {
-            title: Some(issue.title.clone().unwrap_or(title)),
+            title: Some(issue.title.clone().unwrap_or_else(|| title.to_string())),
             start: Some(start),
             end: valid.and_then(|valid| start.checked_add(valid).ok()),
-            certificate: issued,
+            certificate: Some((certificate.id, issue.training)),
             ..PortfolioDraft::default()
         };
-        self.create_portfolio_item(user, &draft, now).map(|item| item.id)
+        check_title(draft.title.as_deref())?;
+        if let Some(training) = issue.training {
+            self.trainings.expect(&Selector::Id(training))?;
+        }
+        let (mut done, mut unknown) = (Vec::new(), Vec::new());
+        for user in users {
+            let Ok(item) = self.issue_one(&draft, *user, settings, now) else {
+                unknown.push(*user);
+                continue;
+            };
+            done.push(match settings.certificate_ids {
+                CertificateIds::Users => *user,
+                CertificateIds::PortfolioItems => item,
+            });
+        }
+        Ok((done, unknown))
+    }
+
+    fn issue_one(
+        &mut self,
+        draft: &PortfolioDraft,
+        user: Uuid,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<Uuid, Refusal> {
+        let portfolio = self.portfolios().of(Some(user));
+        let known = portfolio.iter().find(|item| item.certificate == draft.certificate);
+        match known {
+            Some(item) if settings.repeated_certificate == RepeatedCertificate::Skip => Ok(item.id),
+            _ => self.create_portfolio_item(user, draft, now).map(|item| item.id),
+        }
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Refusal, Selector, Store, or_kept, parse_id,
-    table::{Entity, Table, check_title, derived},
+    table::{Table, check_title, derived, entity},
 };
 
 /// What a custom field may belong to.
@@ -78,18 +78,7 @@ impl CustomField {
     }
 }
 
-impl Entity for CustomField {
-    const KIND: &'static str = "custom field";
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn reference(&self) -> &Arc<str> {
-        &self.reference
-    }
-    fn name(&self) -> &str {
-        &self.title
-    }
-}
+entity!(CustomField, "custom field", title);
 
 /// What a call or a seed sets on a custom field; what is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]

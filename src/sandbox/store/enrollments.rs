@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Event, People, Refusal, Selector, Store, User,
+    Event, People, Refusal, Store, User,
     links::{Seat, SeatRole},
     table::derived,
 };
@@ -81,6 +81,16 @@ impl Enrollments {
         self.enrolled.get(&event).copied().unwrap_or_default()
     }
 
+    /// An event is gone.
+    pub fn forget_event(&mut self, event: Uuid) {
+        for user in self.by_event.remove(&event).unwrap_or_default().into_keys() {
+            if let Some(events) = self.by_user.get_mut(&user) {
+                events.remove(&event);
+            }
+        }
+        self.enrolled.remove(&event);
+    }
+
     /// A user is gone.
     pub fn forget(&mut self, user: Uuid) {
         for event in self.by_user.remove(&user).unwrap_or_default() {
@@ -144,18 +154,17 @@ impl Store {
     /// out; whoever has cancelled or declined is enrolled anew.
     pub fn enroll(
         &mut self,
-        event: &Selector,
+        event: &Event,
         people: &People,
         settings: &Settings,
         now: Timestamp,
     ) -> Result<Enrolled, Refusal> {
-        let event = self.events.expect(event)?.clone();
         let (users, _) = self.resolve(people);
         let (already, new): (Vec<_>, Vec<_>) = users.into_iter().partition(|user| {
             let known = self.enrollments.get(event.id, user.id);
             known.is_some_and(|known| known.status.is_live())
         });
-        let lacks = self.spots(&event).is_some_and(|spots| spots < new.len()) && !event.waiting_list;
+        let lacks = self.spots(event).is_some_and(|spots| spots < new.len()) && !event.waiting_list;
         if lacks && settings.full_event == FullEvent::Refuse {
             return Err(Refusal::invalid("This event is full."));
         }
@@ -167,12 +176,12 @@ impl Store {
             ..Enrolled::default()
         };
         for user in new {
-            let status = match self.spots(&event) {
+            let status = match self.spots(event) {
                 Some(0) if event.waiting_list => EnrollmentStatus::Waitlisted,
                 Some(0) => continue,
                 _ => EnrollmentStatus::Enrolled,
             };
-            enrolled.done.push(self.set_enrollment(&event, &user, status, now));
+            enrolled.done.push(self.set_enrollment(event, &user, status, now));
         }
         Ok(enrolled)
     }

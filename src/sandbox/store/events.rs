@@ -230,16 +230,12 @@ impl Store {
 
     /// Deletes an event with its enrollments; false if there is none.
     pub fn delete_event(&mut self, id: Uuid) -> bool {
-        let Some(event) = self.events.remove(id) else {
-            return false;
-        };
-        for enrollment in self.enrollments.of_event(id) {
-            self.unenroll(id, enrollment.user);
+        let deleted = self.events.remove(id).is_some();
+        if deleted {
+            self.links.forget(&self.users, id);
+            self.enrollments.forget_event(id);
         }
-        for training in &event.access.trainings {
-            self.links.link(&self.users, id, *training, false);
-        }
-        true
+        deleted
     }
 
     /// Archives an event, or brings it back; false if there is none.

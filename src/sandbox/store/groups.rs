@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Refusal, Selector, Store, or_kept, parse_id,
-    table::{Entity, Table},
+    table::{Table, entity},
 };
 
 /// A group. Its members stand in the links.
@@ -22,18 +22,7 @@ pub struct Group {
     pub is_editable: bool,
 }
 
-impl Entity for Group {
-    const KIND: &'static str = "group";
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn reference(&self) -> &Arc<str> {
-        &self.reference
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
+entity!(Group, "group", name);
 
 /// What a call, a seed or a change sets on a group; what is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,7 +99,7 @@ impl Store {
     pub fn delete_group(&mut self, id: Uuid) -> bool {
         let deleted = self.groups.remove(id).is_some();
         if deleted {
-            self.links.group_deleted(&self.users, id);
+            self.links.forget(&self.users, id);
             self.values.forget(id);
         }
         deleted

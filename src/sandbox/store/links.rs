@@ -224,15 +224,19 @@ impl Links {
         }
     }
 
-    /// Forgets a group that is deleted.
-    pub fn group_deleted(&mut self, users: &Users, group: Uuid) {
-        let trainings: Vec<_> = self.trainings_through(group).collect();
+    /// Forgets a group or an event that is deleted.
+    pub fn forget(&mut self, users: &Users, target: Uuid) {
+        let trainings: Vec<_> = self.trainings_through(target).collect();
         for training in trainings {
-            self.link(users, group, training, false);
+            self.link(users, target, training, false);
         }
-        self.trainings_through.remove(&group);
-        for role in [SeatRole::GroupParticipant, SeatRole::GroupManager] {
-            let seat = Seat { role, target: group };
+        self.trainings_through.remove(&target);
+        for role in [
+            SeatRole::GroupParticipant,
+            SeatRole::GroupManager,
+            SeatRole::EventParticipant,
+        ] {
+            let seat = Seat { role, target };
             self.pending.retain(|pending| pending.seat != seat);
             let Some(roster) = self.rosters.remove(&seat) else {
                 continue;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     EventDraft, Refusal, Selector, Store, or_kept, parse_id,
-    table::{Entity, Table, check_title},
+    table::{Table, check_title, entity},
 };
 
 /// An offer. Its events stand in a table of their own.
@@ -25,18 +25,7 @@ pub struct Offer {
     pub updated_at: Timestamp,
 }
 
-impl Entity for Offer {
-    const KIND: &'static str = "offer";
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn reference(&self) -> &Arc<str> {
-        &self.reference
-    }
-    fn name(&self) -> &str {
-        &self.title
-    }
-}
+entity!(Offer, "offer", title);
 
 /// What a call, a seed or a change sets on an offer; what is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]

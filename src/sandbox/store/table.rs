@@ -23,6 +23,25 @@ pub trait Entity {
     fn name(&self) -> &str;
 }
 
+/// Says which fields of a type are its id, its ref and its name.
+macro_rules! entity {
+    ($type:ident, $kind:literal, $name:ident) => {
+        impl $crate::sandbox::store::table::Entity for $type {
+            const KIND: &'static str = $kind;
+            fn id(&self) -> uuid::Uuid {
+                self.id
+            }
+            fn reference(&self) -> &std::sync::Arc<str> {
+                &self.reference
+            }
+            fn name(&self) -> &str {
+                &self.$name
+            }
+        }
+    };
+}
+pub(super) use entity;
+
 /// Place of an object in a list: its name without regard to case, then its id.
 pub type NameKey = (Arc<str>, Uuid);
 

@@ -10,7 +10,7 @@ use super::{
     Progress, Refusal, Selector, Store,
     links::SeatRole,
     or_kept, parse_id,
-    table::{Entity, Table, check_title},
+    table::{Table, check_title, entity},
 };
 
 /// A training. Its participants stand in the links.
@@ -35,18 +35,7 @@ pub struct Training {
     pub enable_chat: bool,
 }
 
-impl Entity for Training {
-    const KIND: &'static str = "training";
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn reference(&self) -> &Arc<str> {
-        &self.reference
-    }
-    fn name(&self) -> &str {
-        &self.title
-    }
-}
+entity!(Training, "training", title);
 
 /// What a call or a seed sets on a training; what is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Refusal, Selector, Store, or_kept, parse_id,
-    table::{Entity, NameKey, Table, name_key},
+    table::{NameKey, Table, entity, name_key},
 };
 use crate::sandbox::{
     clock::moment_or_null,
@@ -66,18 +66,7 @@ impl User {
     }
 }
 
-impl Entity for User {
-    const KIND: &'static str = "user";
-    fn id(&self) -> Uuid {
-        self.id
-    }
-    fn reference(&self) -> &Arc<str> {
-        &self.reference
-    }
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
+entity!(User, "user", name);
 
 /// What a call, a seed or a change sets on a user; what is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]
