@@ -94,6 +94,7 @@ impl Managed for TrainingAssignment {
     const KIND: Kind = Kind::Assignment;
     const NOUN: &'static str = "training";
     const HAS_SUBJECTS: bool = true;
+    const STATUS_PARTS: &'static [&'static str] = &["subjects", "inventory", "found", "pending", "mailed"];
 
     fn management(&self) -> &Management {
         &self.spec.management

@@ -88,6 +88,7 @@ pub struct PluvoGroupSpec {
 impl Managed for PluvoGroup {
     const KIND: Kind = Kind::Group;
     const NOUN: &'static str = "group";
+    const STATUS_PARTS: &'static [&'static str] = &["adopted", "previousRef"];
 
     fn management(&self) -> &Management {
         &self.spec.management

@@ -86,6 +86,7 @@ impl Managed for PluvoGroupMembership {
     const KIND: Kind = Kind::Membership;
     const NOUN: &'static str = "group";
     const HAS_SUBJECTS: bool = true;
+    const STATUS_PARTS: &'static [&'static str] = &["subjects", "inventory", "found", "pending"];
 
     fn management(&self) -> &Management {
         &self.spec.management

@@ -85,9 +85,14 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $type::HAS_SUBJECTS),* }
             }
 
-            /// The definition of the kind.
+            /// The definition of the kind, with the status that all kinds share.
             fn crd(self) -> CustomResourceDefinition {
                 match self { $(Self::$kind => $type::crd()),* }
+            }
+
+            /// The parts of the status that not every kind has, and this one does.
+            fn status_parts(self) -> &'static [&'static str] {
+                match self { $(Self::$kind => $type::STATUS_PARTS),* }
             }
         }
     };
@@ -111,6 +116,8 @@ pub trait Managed:
     const NOUN: &'static str;
     /// Whether [`Self::subjects`] are what it declares.
     const HAS_SUBJECTS: bool = false;
+    /// Those of [`status::PARTS`] that resources of this kind have.
+    const STATUS_PARTS: &'static [&'static str];
 
     /// The settings that every kind has.
     fn management(&self) -> &Management;

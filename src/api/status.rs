@@ -10,6 +10,19 @@ use super::Mode;
 /// At most this many entries of drift, corrections or waiting subjects are listed; the counts are exact.
 pub const MAX_ENTRIES: usize = 20;
 
+/// The parts of a status that not every kind has. A definition holds those of its kind alone.
+pub(super) const PARTS: &[&str] = &[
+    "adopted",
+    "previousRef",
+    "subjects",
+    "enrollments",
+    "membersObserved",
+    "inventory",
+    "found",
+    "pending",
+    "mailed",
+];
+
 /// What the operator knows about one managed resource.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +52,12 @@ pub struct Status {
     /// How many subjects there are, where a resource has subjects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subjects: Option<Subjects>,
+    /// How the subjects stand to the event, whoever enrolled them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollments: Option<Enrollments>,
+    /// False where Pluvo does not say who is there: everybody is brought in once, and drift is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_observed: Option<bool>,
     /// Refs of subjects that this resource added, or is about to add.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
@@ -117,6 +136,19 @@ pub struct Subjects {
     pub refused: i64,
     /// Archived, or being deleted: never subjects.
     pub excluded: i64,
+}
+
+/// How many subjects stand how to an offer event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Enrollments {
+    /// They have a place.
+    pub enrolled: i64,
+    /// They wait for one.
+    pub waitlisted: i64,
+    /// They have given it up.
+    pub cancelled: i64,
+    /// They never wanted it.
+    pub declined: i64,
 }
 
 /// Where Pluvo differs from the spec.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -11,6 +13,25 @@ fn every_string_array_and_map_of_a_crd_is_bounded() {
     // The API server's own LabelSelector has no bounds; our rules only take its size.
     unbounded.retain(|path| !path.contains("userSelector"));
     assert_eq!(unbounded, Vec::<String>::new());
+}
+
+#[test]
+fn a_definition_holds_the_status_of_its_kind_alone() {
+    let all: BTreeSet<_> = Kind::ALL.iter().flat_map(|kind| kind.status_parts()).collect();
+    for crd in crds() {
+        let crd = serde_json::to_value(&crd).unwrap();
+        let status = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
+        let name = crd["spec"]["names"]["kind"].as_str().unwrap();
+        let Some(kind) = Kind::ALL.iter().find(|kind| kind.name() == name) else {
+            continue;
+        };
+        for part in kind.status_parts() {
+            assert!(status.get(part).is_some(), "{name} has no {part}");
+        }
+        for part in all.iter().filter(|part| !kind.status_parts().contains(part)) {
+            assert!(status.get(**part).is_none(), "{name} has {part}");
+        }
+    }
 }
 
 fn find_unbounded(schema: &serde_json::Value, path: &str, out: &mut Vec<String>) {

@@ -98,6 +98,7 @@ pub struct PluvoUserSpec {
 impl Managed for PluvoUser {
     const KIND: Kind = Kind::User;
     const NOUN: &'static str = "user";
+    const STATUS_PARTS: &'static [&'static str] = &["adopted", "previousRef", "mailed"];
 
     fn management(&self) -> &Management {
         &self.spec.management

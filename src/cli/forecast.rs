@@ -9,7 +9,7 @@ use crate::{
     api::Mode,
     organization::guard::GuardReport,
     plan::{
-        Action, Call, Decision, Difference, Finalizer, ResourceKey, Verdict, call::SUBJECTS_PER_CALL,
+        Action, Call, Decision, Difference, Finalizer, ResourceKey, Verdict, call::subjects_per_call,
         prediction::Prediction, resource,
     },
 };
@@ -137,7 +137,10 @@ fn documents<'a>(calls: impl Iterator<Item = &'a Call>, operations_per_request: 
             } => *places.entry((place, change)).or_default() += users.len(),
         }
     }
-    let memberships: usize = places.values().map(|users| users.div_ceil(SUBJECTS_PER_CALL)).sum();
+    let memberships: usize = places
+        .iter()
+        .map(|((place, change), users)| users.div_ceil(subjects_per_call(place, **change)))
+        .sum();
     (single + memberships).div_ceil(operations_per_request.max(1)) + mails
 }
 

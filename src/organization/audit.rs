@@ -119,6 +119,8 @@ fn object(mutation: &Mutation, state: &State) -> String {
         Mutation::AddToTraining { training, .. } | Mutation::RemoveFromTraining { training, .. } => {
             name(&Key::TrainingId(training.clone()), state)
         }
+        // Its row is in doubt until it was read again.
+        Mutation::Enroll { event, .. } | Mutation::Unenroll { event, .. } => format!("event {}", event.reference),
         Mutation::SetCustomFields {
             object: Selector::Ref(reference),
             content_type,
@@ -161,6 +163,10 @@ fn name(key: &Key, state: &State) -> String {
             )
         }
         Key::TrainingRef(_)
+        | Key::OfferEventId(_)
+        | Key::OfferEventRef(_)
+        | Key::OfferEvents
+        | Key::Enrollment(..)
         | Key::UserEmail(_)
         | Key::GroupsOf(_)
         | Key::Members(..)

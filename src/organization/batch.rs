@@ -1,16 +1,16 @@
 //! One document of mutations: which calls of which resources travel in it, and as what.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
     plan::{
         Action, Call, ResourceKey,
-        call::{SUBJECTS_PER_CALL, membership_mutation},
+        call::{membership_mutations, subjects_per_call},
         observed::{Key, Place},
     },
     pluvo::{
         model::Id,
-        request::{MembershipChange, Mutation, Selector},
+        request::{Keys, MembershipChange, Mutation, Selector},
     },
 };
 
@@ -45,6 +45,7 @@ pub(super) fn object_of(mutation: &Mutation) -> Key {
         Mutation::AddToTraining { training, .. } | Mutation::RemoveFromTraining { training, .. } => {
             Key::Participants(training.clone())
         }
+        Mutation::Enroll { event, .. } | Mutation::Unenroll { event, .. } => Key::OfferEventId(event.id.clone()),
     }
 }
 
@@ -94,12 +95,14 @@ impl Entry {
 
     /// The users that a membership call is about.
     #[must_use]
-    pub fn users(&self) -> &[Id] {
+    pub fn users(&self) -> Vec<&Id> {
         match &self.mutation {
             Mutation::GroupMembers { users, .. }
             | Mutation::AddToTraining { users, .. }
-            | Mutation::RemoveFromTraining { users, .. } => users,
-            _ => &[],
+            | Mutation::RemoveFromTraining { users, .. } => users.iter().collect(),
+            Mutation::Enroll { users, .. } => users.iter().map(|user| &user.id).collect(),
+            Mutation::Unenroll { user, .. } => vec![&user.id],
+            _ => Vec::new(),
         }
     }
 
@@ -116,6 +119,8 @@ impl Entry {
             Mutation::RemoveFromTraining { training, .. } => {
                 Some((Place::Training(training.clone()), MembershipChange::Remove))
             }
+            Mutation::Enroll { event, .. } => Some((Place::OfferEvent(event.clone()), MembershipChange::Add)),
+            Mutation::Unenroll { event, .. } => Some((Place::OfferEvent(event.clone()), MembershipChange::Remove)),
             _ => None,
         }
     }
@@ -174,7 +179,7 @@ impl Builder {
             Action::Subjects {
                 place, change, mail, ..
             } => {
-                let users_per_call = if singly { 1 } else { SUBJECTS_PER_CALL };
+                let users_per_call = if singly { 1 } else { subjects_per_call(place, *change) };
                 let membership = Membership {
                     place: place.clone(),
                     change: *change,
@@ -217,7 +222,9 @@ impl Builder {
     fn len_with(&self, call: &Call) -> usize {
         match &call.action {
             Action::Mutate(_) => self.len() + 1,
-            Action::Subjects { users, .. } => self.len() + users.len().div_ceil(SUBJECTS_PER_CALL),
+            Action::Subjects {
+                place, change, users, ..
+            } => self.len() + users.len().div_ceil(subjects_per_call(place, *change)),
         }
     }
 }
@@ -238,31 +245,27 @@ fn operations(membership: &Membership, calls: &[(ResourceKey, Call)]) -> usize {
 
 /// Calls of several resources for one place, as few mutations.
 fn split(membership: &Membership, calls: &[(ResourceKey, Call)]) -> Vec<Entry> {
-    let mut wanted: Vec<Id> = Vec::new();
-    let mut known: HashMap<Id, usize> = HashMap::new();
-    for (_, call) in calls {
-        if let Action::Subjects { users, .. } = &call.action {
-            for user in users {
-                known.entry(user.clone()).or_insert_with(|| {
-                    wanted.push(user.clone());
-                    wanted.len() - 1
-                });
-            }
-        }
-    }
-    let size = membership.users_per_call;
-    let chunks = wanted.chunks(size).enumerate();
-    chunks
-        .map(|(index, users)| {
-            let in_chunk = |user: &Id| known.get(user).is_some_and(|position| position / size == index);
+    let mut known = HashSet::new();
+    let users = calls.iter().flat_map(|(_, call)| match &call.action {
+        Action::Subjects { users, .. } => users.as_slice(),
+        Action::Mutate(_) => &[],
+    });
+    let wanted: Vec<Keys> = users.filter(|user| known.insert(&user.id)).cloned().collect();
+    let Membership {
+        place,
+        change,
+        mail,
+        users_per_call,
+    } = membership;
+    membership_mutations(place, *change, *mail, &wanted, *users_per_call)
+        .into_iter()
+        .map(|(mutation, users)| {
+            let users: HashSet<_> = users.iter().map(|user| &user.id).collect();
             let parts = calls
                 .iter()
-                .filter_map(|(resource, call)| Some((resource.clone(), part(call, &in_chunk)?)))
+                .filter_map(|(resource, call)| Some((resource.clone(), part(call, &|user| users.contains(user))?)))
                 .collect();
-            Entry {
-                mutation: membership_mutation(&membership.place, membership.change, membership.mail, users.to_vec()),
-                parts,
-            }
+            Entry { mutation, parts }
         })
         .collect()
 }
@@ -281,7 +284,7 @@ pub(super) fn part(call: &Call, keep: &impl Fn(&Id) -> bool) -> Option<Call> {
     let kept: Vec<usize> = users
         .iter()
         .enumerate()
-        .filter(|(_, user)| keep(user))
+        .filter(|(_, user)| keep(&user.id))
         .map(|(index, _)| index)
         .collect();
     let action = Action::Subjects {

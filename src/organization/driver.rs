@@ -123,7 +123,9 @@ async fn introspect(shared: &Shared) -> bool {
         };
         match checked {
             Ok(_) => {
-                shared.state.lock().succeeded();
+                let mut state = shared.state.lock();
+                state.learn(shared.client.unsupported());
+                state.succeeded();
                 return true;
             }
             Err(error) => {
@@ -158,6 +160,7 @@ async fn inquire(shared: Arc<Shared>, slot: Slot, inquiry: Inquiry) {
     let result = shared.client.execute(slot, &document).await;
     {
         let mut state = shared.state.lock();
+        state.learn(shared.client.unsupported());
         match result {
             Ok(response) => {
                 let answers = decode(&inquiry, response);
@@ -195,6 +198,7 @@ async fn mutate(shared: Arc<Shared>, slot: Slot, batch: Batch) {
     }
     let lines = {
         let mut state = shared.state.lock();
+        state.learn(shared.client.unsupported());
         let fates = state.batch_finished(&batch, result, sent, Instant::now());
         let organization = shared.client.endpoint().to_string();
         audit::lines(&shared.name, &organization, &batch, &fates, &state)

@@ -284,7 +284,7 @@ impl Guard {
                     .iter()
                     .zip(&call.writes)
                     .filter(|(_, write)| open(&write.fingerprint))
-                    .map(|(user, _)| user)
+                    .map(|(user, _)| &user.id)
                     .collect();
                 batch::part(call, &|user| open.contains(user))
             }

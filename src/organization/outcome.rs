@@ -11,8 +11,8 @@ use crate::{
     },
     pluvo::{
         error::Error,
-        model::{Id, MembershipResult},
-        request::{MembershipChange, Mutation, MutationAnswer},
+        model::{Enrollment, Id, MembershipResult, Standing},
+        request::{Keys, MembershipChange, Mutation, MutationAnswer},
         response::{EntryError, GraphqlError, Response},
     },
 };
@@ -22,6 +22,9 @@ use super::{
     batch::{Batch, Entry},
     state::State,
 };
+
+/// What is said where Pluvo answers that an enrollment was not ended.
+const UNENROLLMENT: &str = "Pluvo answered that it did not end the enrollment";
 
 impl State {
     /// A document of mutations has come back. `sent`: when it was sent.
@@ -135,6 +138,21 @@ impl State {
                 self.membership_answered(entry, &result, now);
                 return Fate::Acknowledged;
             }
+            MutationAnswer::Enrolled(enrollments) => {
+                self.enrolled(entry, &enrollments, now);
+                return Fate::Acknowledged;
+            }
+            MutationAnswer::Unenrolled(done) => {
+                // Whether the enrollment is gone now or reads as cancelled is not documented, and why it may have
+                // failed neither.
+                for key in keys_of(&entry.mutation) {
+                    self.doubt(&key, now);
+                }
+                if !done {
+                    self.note(entry, |_| true, &Outcome::Refused(UNENROLLMENT.into()));
+                    return Fate::Refused;
+                }
+            }
         }
         self.note(entry, |_| true, &Outcome::Acknowledged);
         Fate::Acknowledged
@@ -180,6 +198,29 @@ impl State {
             |user| !accepted.contains(user) && !linked.contains(user),
             &Outcome::Refused(why.into()),
         );
+    }
+
+    /// Those whom the answer names stand as it says. Whoever it does not name may have been enrolled before, which is
+    /// read; if not, Pluvo has refused them. How many more the event takes is another number now.
+    fn enrolled(&mut self, entry: &Entry, enrollments: &[Enrollment], now: Instant) {
+        let Mutation::Enroll { event, users, .. } = &entry.mutation else {
+            return;
+        };
+        let mut accepted = HashSet::new();
+        for Enrollment { user, status } in enrollments {
+            self.mirror.answer_standing(&event.id, &user.id, status.clone(), now);
+            if !matches!(status, Standing::Cancelled | Standing::Declined) {
+                accepted.insert(&user.id);
+            }
+        }
+        let unnamed = users.iter().filter(|user| !accepted.contains(&user.id));
+        for user in unnamed {
+            self.doubt(&enrollment(event, user), now);
+        }
+        self.doubt(&Key::OfferEventId(event.id.clone()), now);
+        self.note(entry, |user| accepted.contains(user), &Outcome::Acknowledged);
+        let refused = Outcome::Refused("Pluvo did not enroll the user, without saying why".into());
+        self.note(entry, |user| !accepted.contains(user), &refused);
     }
 
     /// An entry was refused. One membership call of many users is tried again in halves, until it is known who it is.
@@ -238,7 +279,7 @@ fn fingerprints(call: &Call, about: &impl Fn(&Id) -> bool) -> Vec<Arc<str>> {
     match &call.action {
         crate::plan::Action::Mutate(_) => call.writes.iter().map(|write| write.fingerprint.clone()).collect(),
         crate::plan::Action::Subjects { users, .. } => {
-            let writes = users.iter().zip(&call.writes).filter(|(user, _)| about(user));
+            let writes = users.iter().zip(&call.writes).filter(|(user, _)| about(&user.id));
             writes.map(|(_, write)| write.fingerprint.clone()).collect()
         }
     }
@@ -266,6 +307,13 @@ fn keys_of(mutation: &Mutation) -> Vec<Key> {
         Mutation::AddToTraining { training, .. } | Mutation::RemoveFromTraining { training, .. } => {
             vec![Key::Participants(training.clone())]
         }
+        Mutation::Enroll { event, users, .. } => {
+            let enrollments = users.iter().map(|user| enrollment(event, user));
+            std::iter::once(Key::OfferEventId(event.id.clone()))
+                .chain(enrollments)
+                .collect()
+        }
+        Mutation::Unenroll { event, user } => vec![Key::OfferEventId(event.id.clone()), enrollment(event, user)],
         Mutation::SetCustomFields { .. }
         | Mutation::CreateGroup(_)
         | Mutation::UpdateGroup { .. }
@@ -273,6 +321,10 @@ fn keys_of(mutation: &Mutation) -> Vec<Key> {
             vec![super::batch::object_of(mutation)]
         }
     }
+}
+
+fn enrollment(event: &Keys, user: &Keys) -> Key {
+    Key::Enrollment(event.id.clone(), user.id.clone())
 }
 
 /// A sentence about a refusal. Pluvo's own words may hold values, so it names codes alone.

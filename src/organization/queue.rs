@@ -73,7 +73,7 @@ impl List {
             Action::Subjects { users, .. } => {
                 let told = users.iter().zip(&call.mails);
                 let recorded = told.filter(|(_, mail)| self.recorded_mails.contains(*mail));
-                let recorded: HashSet<_> = recorded.map(|(user, _)| user.clone()).collect();
+                let recorded: HashSet<_> = recorded.map(|(user, _)| user.id.clone()).collect();
                 batch::part(&call, &|user| recorded.contains(user))
             }
         }

@@ -17,7 +17,7 @@ use crate::{
 use super::{
     breaker::Sends,
     mirror::ListState,
-    reads::Question,
+    reads::{Question, Reads},
     state::{Answers, Inquiry, Next, State},
     sweep::{ListKey, ListRead, Strategy, Sweep},
 };
@@ -55,7 +55,8 @@ impl State {
             .reads
             .due(now, self.settings.linger / 4, self.settings.operations_per_request);
         if reads.is_some_and(|due| due <= now) {
-            let questions = self.reads.compose(now, self.settings.operations_per_request);
+            let limit = self.settings.operations_per_request;
+            let questions = self.reads.compose(now, limit, &self.unsupported);
             if !questions.is_empty() {
                 return Next::Send(Inquiry::Points(questions));
             }
@@ -112,10 +113,10 @@ impl State {
                 .readers
                 .keys()
                 .any(|key| matches!(key, Key::Members(..) | Key::UserEmail(_)));
-        let mut objects: HashSet<_> = self.readers.keys().filter_map(|key| self.mirror.object(key)).collect();
+        let keys = self.readers.keys().filter_map(|key| self.mirror.object(key));
+        let mut objects: HashSet<_> = keys.filter(|key| Reads::may_ask(key, &self.unsupported)).collect();
         let requests = objects.len().div_ceil(self.settings.operations_per_request);
         let sweep = if needs_lists || requests * 2 > self.schedule.pages {
-            let unlisted = |key: &Key| matches!(key, Key::TrainingId(_) | Key::TrainingRef(_) | Key::CustomFields(_));
             Sweep::of_lists(now, trainings, objects.into_iter().filter(unlisted).collect())
         } else {
             // A sweep of nothing would not notice that Pluvo has gone.
@@ -242,9 +243,23 @@ impl State {
             (Question::Object(Key::CustomFields(of)), Ok(QueryAnswer::CustomFields(fields))) => {
                 self.mirror.merge_custom_fields(of, fields);
             }
+            (Question::Object(_), Ok(QueryAnswer::OfferEvent(Some(event)))) => {
+                self.mirror.merge_offer_event(event, sent);
+            }
+            (Question::Object(_), Ok(QueryAnswer::OfferEvents(events))) => {
+                self.mirror.merge_offer_events(events, sent);
+            }
+            (Question::Object(Key::Enrollment(event, user)), Ok(QueryAnswer::Enrollment(standing))) => {
+                self.mirror.merge_standing(&event, &user, standing, sent);
+            }
             (
                 Question::Object(key),
-                Ok(QueryAnswer::User(None) | QueryAnswer::Group(None) | QueryAnswer::Training(None)),
+                Ok(
+                    QueryAnswer::User(None)
+                    | QueryAnswer::Group(None)
+                    | QueryAnswer::Training(None)
+                    | QueryAnswer::OfferEvent(None),
+                ),
             ) => {
                 self.mirror.merge_absence(&key, sent);
                 self.note_denial(key, now);
@@ -359,6 +374,28 @@ impl State {
         if self.schedule.denied.insert(key) {
             self.schedule.sweep_by(now);
         }
+    }
+}
+
+/// Whether the lists of users and groups say nothing about an object.
+fn unlisted(key: &Key) -> bool {
+    match key {
+        Key::TrainingId(_)
+        | Key::TrainingRef(_)
+        | Key::OfferEventId(_)
+        | Key::OfferEvents
+        | Key::Enrollment(..)
+        | Key::CustomFields(_) => true,
+        Key::UserId(_)
+        | Key::UserRef(_)
+        | Key::UserEmail(_)
+        | Key::GroupId(_)
+        | Key::GroupRef(_)
+        | Key::GroupsOf(_)
+        | Key::Members(..)
+        | Key::Participants(_)
+        | Key::OfferEventRef(_)
+        | Key::Availability => false,
     }
 }
 

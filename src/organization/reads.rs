@@ -9,6 +9,7 @@ use crate::{
     pluvo::{
         model::Id,
         request::{GroupRole, Query, Selector},
+        support::Unsupported,
     },
 };
 
@@ -57,6 +58,12 @@ impl Reads {
         }
     }
 
+    /// Whether a direct read can answer a key, and the server understands it.
+    #[must_use]
+    pub fn may_ask(key: &Key, unsupported: &Unsupported) -> bool {
+        query(key).is_some_and(|query| unsupported.blocks(&query.operation()).is_none())
+    }
+
     /// Whether nothing waits or is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -69,7 +76,7 @@ impl Reads {
             .iter()
             .filter_map(|place| match place {
                 Place::Group(group, role) => Some((group.clone(), *role)),
-                Place::Training(_) => None,
+                Place::Training(_) | Place::OfferEvent(_) => None,
             })
             .collect();
         self.sizes.retain(|group, _| groups.contains(group));
@@ -90,8 +97,8 @@ impl Reads {
         objects.into_iter().chain(sizes).min()
     }
 
-    /// The next questions, at most `limit`.
-    pub fn compose(&mut self, now: Instant, limit: usize) -> Vec<(Question, Query)> {
+    /// The next questions, at most `limit`, without those that this server does not understand.
+    pub fn compose(&mut self, now: Instant, limit: usize, unsupported: &Unsupported) -> Vec<(Question, Query)> {
         let mut questions = Vec::new();
         let due = self.sizes.iter_mut().filter(|(_, (at, _))| *at <= now);
         for ((group, role), (at, asked)) in due.take(limit) {
@@ -102,7 +109,7 @@ impl Reads {
         let keys: Vec<_> = self.wanted.keys().take(limit - questions.len()).cloned().collect();
         for key in keys {
             self.wanted.remove(&key);
-            if let Some(query) = query(&key) {
+            if let Some(query) = query(&key).filter(|query| unsupported.blocks(&query.operation()).is_none()) {
                 self.under_way.insert(key.clone());
                 questions.push((Question::Object(key), query));
             }
@@ -127,7 +134,15 @@ fn query(key: &Key) -> Option<Query> {
         Key::GroupRef(reference) => Query::Group(Selector::Ref(reference.clone())),
         Key::TrainingId(id) => Query::Training(Selector::Id(id.clone())),
         Key::TrainingRef(reference) => Query::Training(Selector::Ref(reference.clone())),
+        Key::OfferEventId(id) => Query::OfferEvent(id.clone()),
+        Key::OfferEvents => Query::OfferEvents,
+        Key::Enrollment(event, user) => Query::Enrollment {
+            event: event.clone(),
+            user: user.clone(),
+        },
         Key::CustomFields(of) => Query::CustomFields(*of),
-        Key::GroupsOf(_) | Key::Members(..) | Key::Participants(_) | Key::Availability => return None,
+        Key::GroupsOf(_) | Key::Members(..) | Key::Participants(_) | Key::OfferEventRef(_) | Key::Availability => {
+            return None;
+        }
     })
 }

@@ -1,7 +1,10 @@
 //! Everything that is known about one organization and wanted of it, without I/O and without a clock: the driver asks
 //! what to send next and says what came back. That makes every interleaving a test that needs no network.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -11,6 +14,7 @@ use crate::{
     pluvo::{
         request::{Query, QueryAnswer},
         response::EntryError,
+        support::Unsupported,
     },
 };
 
@@ -32,6 +36,8 @@ use super::{
 #[derive(Debug)]
 pub struct State {
     pub(super) settings: Settings,
+    /// What the server lacks of the documented schema, as far as is known.
+    pub(super) unsupported: Arc<Unsupported>,
     pub(super) mirror: Mirror,
     pub(super) readers: Readers,
     pub(super) queue: Queue,
@@ -97,6 +103,7 @@ impl State {
             mirror: Mirror::new(settings.visibility_timeout),
             queue: Queue::new(settings.linger, settings.operations_per_request, guard),
             settings,
+            unsupported: Arc::default(),
             readers: Readers::default(),
             outcomes: HashMap::new(),
             moments: HashMap::new(),
@@ -117,6 +124,7 @@ impl State {
             outcomes: self.outcomes.get(resource),
             queue: &self.queue,
             resource: resource.clone(),
+            unsupported: self.unsupported.clone(),
             unavailable: self.health.unavailable(),
             now,
             moment: self.moment(resource),
@@ -196,6 +204,15 @@ impl State {
         std::mem::take(&mut self.schedule.reread_credentials)
     }
 
+    /// Takes note of what the server lacks. Whoever met something unknown looks again: it may never be known.
+    pub fn learn(&mut self, unsupported: Arc<Unsupported>) {
+        if *self.unsupported != *unsupported {
+            self.unsupported = unsupported;
+            self.connection_woken = true;
+            self.wake_waiting();
+        }
+    }
+
     /// Takes over changed settings.
     pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
         self.mirror.set_visibility_timeout(settings.visibility_timeout);
@@ -255,7 +272,12 @@ impl State {
                 self.schedule.sweep_by(now);
             }
             // Lists answer these; before the first sweep a direct read is asked for only where a sweep is not near.
-            Key::UserId(_) | Key::UserRef(_) | Key::UserEmail(_) | Key::GroupId(_) | Key::GroupRef(_)
+            Key::UserId(_)
+            | Key::UserRef(_)
+            | Key::UserEmail(_)
+            | Key::GroupId(_)
+            | Key::GroupRef(_)
+            | Key::Enrollment(..)
                 if self.health.sweep.count == 0
                     && (!for_a_pass || self.schedule.sweep.is_some() || self.schedule.due <= now) => {}
             key if !self.mirror.is_negative(&key) => self.reads.want(key, now),

@@ -16,8 +16,10 @@ use crate::{
         value,
     },
     pluvo::{
-        model::{CustomField, Group, Id, Training, User},
-        request::ContentType,
+        model::{CustomField, Group, Id, OfferEvent, Standing, Training, User},
+        operation::Operation,
+        request::{ContentType, Query},
+        support::Unsupported,
     },
 };
 
@@ -32,6 +34,7 @@ pub struct View<'a> {
     pub(super) outcomes: Option<&'a Outcomes>,
     pub(super) queue: &'a Queue,
     pub(super) resource: ResourceKey,
+    pub(super) unsupported: Arc<Unsupported>,
     pub(super) unavailable: Option<Unavailable>,
     pub(super) now: Instant,
     pub(super) moment: Moment,
@@ -75,6 +78,19 @@ impl View<'_> {
         self.note(key, answer)
     }
 
+    fn offer_event(&self, key: Key) -> Lookup<Arc<OfferEvent>> {
+        let answer = self.mirror.offer_event(&key);
+        match (&answer, &key) {
+            // Only the list of all can tell of an event that is not known by its ref.
+            (Lookup::Absent | Lookup::Unknown, Key::OfferEventRef(_)) => {
+                let by_list = self.mirror.object(&key).unwrap_or(Key::OfferEvents);
+                self.read.borrow_mut().keys.insert(key);
+                self.note(by_list, answer)
+            }
+            _ => self.note(key, answer),
+        }
+    }
+
     fn training(&self, key: Key) -> Lookup<Arc<Training>> {
         let answer = self.mirror.training(&key);
         self.note(key, answer)
@@ -110,19 +126,38 @@ impl Observed for View<'_> {
         self.training(Key::TrainingRef(reference.into()))
     }
 
+    fn offer_event_by_id(&self, id: &Id) -> Lookup<Arc<OfferEvent>> {
+        self.offer_event(Key::OfferEventId(id.clone()))
+    }
+
+    fn offer_event_by_ref(&self, reference: &str) -> Lookup<Arc<OfferEvent>> {
+        self.offer_event(Key::OfferEventRef(reference.into()))
+    }
+
+    fn standing(&self, event: &Id, user: &Id) -> Lookup<Standing> {
+        let key = Key::Enrollment(event.clone(), user.clone());
+        self.note(key, self.mirror.standing(event, user))
+    }
+
     fn presence(&self, place: &Place, user: &Id) -> Presence {
+        // What is read where it is not known, and whose change is one of the presence.
+        let (asked, told) = match place {
+            Place::Group(..) => (Key::UserId(user.clone()), Key::GroupsOf(user.clone())),
+            Place::Training(_) => (place.key(), place.key()),
+            Place::OfferEvent(event) => {
+                if self.lacks(&enrollment(&event.id, user)).is_some() {
+                    return Presence::Unobservable;
+                }
+                let key = Key::Enrollment(event.id.clone(), user.clone());
+                (key.clone(), key)
+            }
+        };
         let presence = self.mirror.presence(place, user, self.now);
         let mut read = self.read.borrow_mut();
         if presence == Presence::Unknown {
-            read.unknown.insert(match place {
-                Place::Group(..) => Key::UserId(user.clone()),
-                Place::Training(_) => place.key(),
-            });
+            read.unknown.insert(asked);
         }
-        read.keys.insert(match place {
-            Place::Group(..) => Key::GroupsOf(user.clone()),
-            Place::Training(_) => place.key(),
-        });
+        read.keys.insert(told);
         presence
     }
 
@@ -159,9 +194,18 @@ impl Observed for View<'_> {
         self.queue.guard.holds(&self.resource, call)
     }
 
+    fn lacks(&self, operation: &Operation) -> Option<String> {
+        self.unsupported.blocks(operation)
+    }
+
     fn unavailable(&self) -> Option<Unavailable> {
         self.unavailable
     }
+}
+
+fn enrollment(event: &Id, user: &Id) -> Operation {
+    let (event, user) = (event.clone(), user.clone());
+    Query::Enrollment { event, user }.operation()
 }
 
 /// Who read what. A change at a key wakes its readers.

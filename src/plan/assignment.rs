@@ -1,18 +1,17 @@
 //! Users in one training.
 
 use crate::{
-    api::{Kind, TrainingAssignment, TrainingAssignmentSpec},
+    api::{TrainingAssignment, TrainingAssignmentSpec, membership::GroupRole},
     pluvo::model::Id,
 };
 
 use super::{
     Decision, Observed, Subject,
     ceiling::Ceiling,
-    near, object,
     observed::{Key, Lookup, Place},
     resource::Plan,
     scope::Scope,
-    subjects,
+    subjects::{self, Found},
 };
 
 impl Plan for TrainingAssignment {
@@ -37,57 +36,26 @@ fn plan(
     scope: &Scope<'_>,
     observed: &impl Observed,
 ) -> Decision {
-    let name = spec.training.name();
     let training = match (&spec.training.reference, &spec.training.id) {
         (Some(reference), _) => observed.training_by_ref(reference),
         (None, Some(id)) => observed.training_by_id(&Id::from(id.as_str())),
         (None, None) => Lookup::Absent,
     };
-    let training = match training {
-        Lookup::Unknown if deleting => return object::end_unobserved(&format!("training {name}"), "left", observed),
-        Lookup::Unknown => return Decision::unobserved(observed.available()),
-        Lookup::Absent if deleting => return Decision::release("the training does not exist"),
-        Lookup::Absent => {
-            let similar = observed.near_matches(&Key::TrainingRef(name.into()));
-            return subjects::missing_place("training", name, &similar, false);
-        }
-        Lookup::Found(training) => training,
-    };
-    let claims = scope.claims(&spec.training, training.reference.as_deref(), &training.id);
-    let target = subjects::Target {
-        title: format!("training {name}"),
+    let found = training.map(|training| Found {
         place: Place::Training(training.id.clone()),
         id: training.id.clone(),
-        claims: &claims,
-        missing: missing_groups(spec, scope, observed),
+        reference: training.reference.clone(),
+        room: None,
+    });
+    let declared = subjects::Declared {
+        noun: "training",
+        target: &spec.training,
+        role: GroupRole::Participant,
+        groups: spec.groups.as_deref().unwrap_or_default(),
         allow_empty: spec.allow_empty,
         mail: spec.send_invites,
-        unknown_claims: scope.registry.has_unknown_claims(),
-        is_excluded: &|reference| scope.is_excluded(reference),
-        is_declared_user: &|reference| scope.is_declared(Kind::User, reference),
+        insists: false,
+        kind: None,
     };
-    if deleting {
-        subjects::plan_deletion(&target, subject, observed)
-    } else {
-        subjects::plan(&target, subject, observed)
-    }
-}
-
-fn missing_groups(
-    spec: &TrainingAssignmentSpec,
-    scope: &Scope<'_>,
-    observed: &impl Observed,
-) -> Vec<subjects::Missing> {
-    let groups = spec.groups.iter().flatten();
-    let missing = groups.filter(|group| matches!(observed.group_by_ref(group), Lookup::Absent));
-    missing
-        .map(|group| {
-            let similar = observed.near_matches(&Key::GroupRef(group.as_str().into()));
-            subjects::Missing {
-                path: format!("groups[{group}]"),
-                message: near("group", group, &similar),
-                is_declared: scope.is_declared(Kind::Group, group),
-            }
-        })
-        .collect()
+    subjects::plan_place(&declared, found, Key::TrainingRef, deleting, subject, scope, observed)
 }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::pluvo::{
-    model::Id,
-    request::{MembershipChange, Mutation},
-};
+use crate::pluvo::request::{Keys, MembershipChange, Mutation};
 
 use super::{observed::Place, value};
 
 /// Subjects in one membership call, at most. The documentation names no limit.
-pub const SUBJECTS_PER_CALL: usize = 200;
+const SUBJECTS_PER_CALL: usize = 200;
 
 /// Why something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,7 +60,7 @@ pub enum Destruction {
     ChangeEmail,
     /// A user gets other roles.
     ChangeRoles,
-    /// A user leaves a group or training.
+    /// A user leaves a group, a training or an event.
     Remove,
     /// An object is deleted.
     Delete,
@@ -97,12 +94,13 @@ impl Destruction {
             },
             Mutation::UpdateGroup { group, .. } => (group.reference.is_some() && !free_ref).then_some(Self::ChangeRef),
             Mutation::DeleteGroup(_) => Some(Self::Delete),
-            Mutation::RemoveFromTraining { .. } => Some(Self::Remove),
+            Mutation::RemoveFromTraining { .. } | Mutation::Unenroll { .. } => Some(Self::Remove),
             Mutation::GroupMembers { change, .. } => (*change == MembershipChange::Remove).then_some(Self::Remove),
             Mutation::CreateUser { .. }
             | Mutation::CreateGroup(_)
             | Mutation::SetCustomFields { .. }
-            | Mutation::AddToTraining { .. } => None,
+            | Mutation::AddToTraining { .. }
+            | Mutation::Enroll { .. } => None,
         }
     }
 }
@@ -150,7 +148,7 @@ pub enum Action {
         /// In or out.
         change: MembershipChange,
         /// Who, with the index of the write that is about them.
-        users: Vec<Id>,
+        users: Vec<Keys>,
         /// Whether Pluvo tells them by mail.
         mail: bool,
     },
@@ -167,33 +165,69 @@ impl Action {
                 change,
                 users,
                 mail,
-            } => users
-                .chunks(SUBJECTS_PER_CALL)
-                .map(|users| membership_mutation(place, *change, *mail, users.to_vec()))
-                .collect(),
+            } => {
+                let mutations = membership_mutations(place, *change, *mail, users, subjects_per_call(place, *change));
+                mutations.into_iter().map(|(mutation, _)| mutation).collect()
+            }
         }
     }
 }
 
-/// The mutation that brings users into a place or takes them out of it.
+/// How many subjects one mutation brings into a place or takes out of it, at most.
 #[must_use]
-pub fn membership_mutation(place: &Place, change: MembershipChange, mail: bool, users: Vec<Id>) -> Mutation {
+pub fn subjects_per_call(place: &Place, change: MembershipChange) -> usize {
     match (place, change) {
-        (Place::Group(group, role), change) => Mutation::GroupMembers {
+        (Place::OfferEvent(_), MembershipChange::Remove) => 1,
+        _ => SUBJECTS_PER_CALL,
+    }
+}
+
+/// The mutations that bring users into a place or take them out of it, each with the users that it is about: at most
+/// `at_once`, where it takes several.
+#[must_use]
+pub fn membership_mutations<'a>(
+    place: &Place,
+    change: MembershipChange,
+    mail: bool,
+    users: &'a [Keys],
+    at_once: usize,
+) -> Vec<(Mutation, &'a [Keys])> {
+    let each = |mutation: &dyn Fn(&[Keys]) -> Mutation| {
+        let chunks = users.chunks(at_once.max(1));
+        chunks.map(|users| (mutation(users), users)).collect()
+    };
+    let ids = |users: &[Keys]| users.iter().map(|user| user.id.clone()).collect();
+    match (place, change) {
+        (Place::Group(group, role), change) => each(&|users| Mutation::GroupMembers {
             group: group.clone(),
             role: *role,
             change,
-            users,
-        },
-        (Place::Training(training), MembershipChange::Add) => Mutation::AddToTraining {
+            users: ids(users),
+        }),
+        (Place::Training(training), MembershipChange::Add) => each(&|users| Mutation::AddToTraining {
             training: training.clone(),
             role: "PARTICIPANT".into(),
-            users,
+            users: ids(users),
             send_invites: mail,
-        },
-        (Place::Training(training), MembershipChange::Remove) => Mutation::RemoveFromTraining {
+        }),
+        (Place::Training(training), MembershipChange::Remove) => each(&|users| Mutation::RemoveFromTraining {
             training: training.clone(),
-            users,
-        },
+            users: ids(users),
+        }),
+        (Place::OfferEvent(event), MembershipChange::Add) => each(&|users| Mutation::Enroll {
+            event: event.clone(),
+            users: users.to_vec(),
+            send_mail: mail,
+        }),
+        (Place::OfferEvent(event), MembershipChange::Remove) => {
+            let unenroll = |user: &'a Keys| {
+                let mutation = Mutation::Unenroll {
+                    event: event.clone(),
+                    user: user.clone(),
+                };
+                (mutation, std::slice::from_ref(user))
+            };
+            users.iter().map(unenroll).collect()
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     api::{
         Mode, Reason,
         reason::Progress,
-        status::{Applied, DriftKind, Status, Subjects},
+        status::{Applied, DriftKind, Enrollments, Status, Subjects},
     },
     pluvo::model::Id,
 };
@@ -181,6 +181,10 @@ pub struct SubjectsReport {
     pub found: Vec<String>,
     /// Refs in `inventory` whose addition has not been seen yet.
     pub pending: Vec<String>,
+    /// How they stand to an offer event, where they are in one.
+    pub standings: Option<Enrollments>,
+    /// Whether Pluvo does not say who is there.
+    pub unobservable: bool,
 }
 
 /// What happens to the finalizer.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::pluvo::{
-    model::{CustomField, Group, Id, Training, User},
-    request::{ContentType, GroupRole},
+    model::{CustomField, Group, Id, OfferEvent, Standing, Training, User},
+    operation::Operation,
+    request::{ContentType, GroupRole, Keys},
 };
 
 use super::Call;
@@ -21,6 +22,23 @@ pub enum Lookup<T> {
 }
 
 impl<T> Lookup<T> {
+    /// What was found, as something else.
+    pub fn map<U>(self, as_else: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Self::Found(value) => Lookup::Found(as_else(value)),
+            Self::Absent => Lookup::Absent,
+            Self::Unknown => Lookup::Unknown,
+        }
+    }
+
+    /// What was found, if something was, to look at.
+    pub fn as_found(&self) -> Option<&T> {
+        match self {
+            Self::Found(value) => Some(value),
+            Self::Absent | Self::Unknown => None,
+        }
+    }
+
     /// What was found, if something was.
     pub fn found(self) -> Option<T> {
         match self {
@@ -53,6 +71,14 @@ pub enum Key {
     Members(Id, GroupRole),
     /// Everybody in a training.
     Participants(Id),
+    /// An offer event by Pluvo's id.
+    OfferEventId(Id),
+    /// An offer event by ref.
+    OfferEventRef(Arc<str>),
+    /// The offer events of all offers.
+    OfferEvents,
+    /// How a user stands to an offer event: event and user.
+    Enrollment(Id, Id),
     /// The catalogue of custom fields.
     CustomFields(ContentType),
     /// Whether Pluvo can be reached.
@@ -66,15 +92,18 @@ pub enum Place {
     Group(Id, GroupRole),
     /// In a training.
     Training(Id),
+    /// In an offer event.
+    OfferEvent(Keys),
 }
 
 impl Place {
-    /// The key under which everybody in a place is read.
+    /// The key under which everybody in a place is read. Of an offer event nobody tells who is in it: it is the event.
     #[must_use]
     pub fn key(&self) -> Key {
         match self {
             Self::Group(group, role) => Key::Members(group.clone(), *role),
             Self::Training(training) => Key::Participants(training.clone()),
+            Self::OfferEvent(event) => Key::OfferEventId(event.id.clone()),
         }
     }
 }
@@ -90,6 +119,10 @@ pub enum Presence {
     Arriving,
     /// Pluvo acknowledged the removal, and shows the user still.
     Leaving,
+    /// Was or could have been, and does not want to.
+    Declined,
+    /// Pluvo does not say.
+    Unobservable,
     /// Not known.
     Unknown,
 }
@@ -130,6 +163,12 @@ pub trait Observed {
     fn training_by_id(&self, id: &Id) -> Lookup<Arc<Training>>;
     /// The training with this ref.
     fn training_by_ref(&self, reference: &str) -> Lookup<Arc<Training>>;
+    /// The offer event with this id.
+    fn offer_event_by_id(&self, id: &Id) -> Lookup<Arc<OfferEvent>>;
+    /// The offer event with this ref.
+    fn offer_event_by_ref(&self, reference: &str) -> Lookup<Arc<OfferEvent>>;
+    /// How a user stands to an offer event; absent where they have nothing to do with it.
+    fn standing(&self, event: &Id, user: &Id) -> Lookup<Standing>;
     /// Whether a user is in a place.
     fn presence(&self, place: &Place, user: &Id) -> Presence;
     /// Everybody in a place, if the list is complete.
@@ -147,6 +186,8 @@ pub trait Observed {
     fn mails_to_record(&self, call: &Call) -> Vec<String>;
     /// Whether the guard holds a call of this resource until somebody approves it.
     fn is_held(&self, call: &Call) -> bool;
+    /// The first part of the schema that the server lacks and without which an operation cannot be sent.
+    fn lacks(&self, operation: &Operation) -> Option<String>;
     /// Why Pluvo cannot be asked, if that is so.
     fn unavailable(&self) -> Option<Unavailable>;
     /// Whether Pluvo can be asked.

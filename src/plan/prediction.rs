@@ -11,7 +11,10 @@ use std::{
 };
 
 use crate::pluvo::{
-    model::{Choice, CustomField, CustomFieldValue, FieldValue, Group, Id, Linked, Training, User},
+    model::{
+        Choice, CustomField, CustomFieldValue, FieldValue, Group, Id, Linked, OfferEvent, Standing, Training, User,
+    },
+    operation::Operation,
     request::{ContentType, FieldInput, GroupInput, MembershipChange, Mutation, Selector, UserInput},
 };
 
@@ -61,7 +64,7 @@ impl Prediction {
                 place, change, users, ..
             } => {
                 let memberships = self.memberships.entry(place.clone()).or_default();
-                memberships.extend(users.iter().map(|user| (user.clone(), *change)));
+                memberships.extend(users.iter().map(|user| (user.id.clone(), *change)));
             }
         }
         self.acknowledged
@@ -131,7 +134,11 @@ impl Prediction {
                 }
             }
             // Plans ask for these as `Action::Subjects`.
-            Mutation::GroupMembers { .. } | Mutation::AddToTraining { .. } | Mutation::RemoveFromTraining { .. } => {}
+            Mutation::GroupMembers { .. }
+            | Mutation::AddToTraining { .. }
+            | Mutation::RemoveFromTraining { .. }
+            | Mutation::Enroll { .. }
+            | Mutation::Unenroll { .. } => {}
         }
     }
 
@@ -241,6 +248,21 @@ impl<O: Observed> Observed for Predicted<'_, O> {
         self.note(self.observed.training_by_ref(reference))
     }
 
+    fn offer_event_by_id(&self, id: &Id) -> Lookup<Arc<OfferEvent>> {
+        self.note(self.observed.offer_event_by_id(id))
+    }
+
+    fn offer_event_by_ref(&self, reference: &str) -> Lookup<Arc<OfferEvent>> {
+        self.note(self.observed.offer_event_by_ref(reference))
+    }
+
+    fn standing(&self, event: &Id, user: &Id) -> Lookup<Standing> {
+        if user.0.starts_with(PREDICTED) {
+            return Lookup::Absent;
+        }
+        self.note(self.observed.standing(event, user))
+    }
+
     fn presence(&self, place: &Place, user: &Id) -> Presence {
         match self.membership(place, user) {
             Some(MembershipChange::Add) => return Presence::Present,
@@ -306,6 +328,10 @@ impl<O: Observed> Observed for Predicted<'_, O> {
 
     fn is_held(&self, call: &Call) -> bool {
         self.observed.is_held(call)
+    }
+
+    fn lacks(&self, operation: &Operation) -> Option<String> {
+        self.observed.lacks(operation)
     }
 
     fn unavailable(&self) -> Option<Unavailable> {

@@ -90,6 +90,8 @@ fn compared(status: &mut Status, before: &Status, decision: &Decision, now: Time
         status.inventory.clone_from(&subjects.inventory);
         status.found.clone_from(&subjects.found);
         status.pending.clone_from(&subjects.pending);
+        status.enrollments.clone_from(&subjects.standings);
+        status.members_observed = subjects.unobservable.then_some(false);
     }
     status.drift = Some(drift(before.drift.as_ref(), decision, now));
     if let Some(correction) = correction(before, decision, now) {
@@ -131,10 +133,10 @@ fn drift(before: Option<&Drift>, decision: &Decision, now: Timestamp) -> Drift {
         .filter(|drift| drift.state == DriftState::Drifted)
         .and_then(|drift| drift.first_detected_at.clone());
     Drift {
-        state: if drifted {
-            DriftState::Drifted
-        } else {
-            DriftState::InSync
+        state: match decision.subjects.as_ref().is_some_and(|subjects| subjects.unobservable) {
+            _ if drifted => DriftState::Drifted,
+            true => DriftState::Unknown,
+            false => DriftState::InSync,
         },
         count: i64::try_from(decision.drift.len()).unwrap_or(i64::MAX),
         truncated: decision.drift.len() + decision.waiting.len() > MAX_ENTRIES,
@@ -248,6 +250,12 @@ fn drifted(
                 &format!("{count} differences: {}", paths.join(", ")),
             )
         }
+        Some((DriftState::Unknown, _)) => make(
+            condition::DRIFTED,
+            "Unknown",
+            decision.verdict.reason,
+            "Pluvo does not say who is there",
+        ),
         _ => make(condition::DRIFTED, "False", Reason::InSync, "no drift"),
     }
 }

@@ -110,6 +110,75 @@ pub struct Training {
     pub archived: bool,
 }
 
+/// A date at which an offer is held, as far as an enrollment needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferEvent {
+    /// Pluvo's key.
+    pub id: Id,
+    /// The integrator's key.
+    #[serde(rename = "ref")]
+    pub reference: Option<Arc<str>>,
+    /// How many more it takes; null where there is no limit, or the server does not say.
+    #[serde(default)]
+    pub spots_available: Option<i64>,
+    /// Whether whoever finds it full is put on a list. Null reads as no.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub waiting_list: bool,
+    /// Whether it was called off. Null reads as no.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub cancelled: bool,
+}
+
+/// How a user stands to an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "EnumValue", into = "EnumValue")]
+pub enum Standing {
+    /// Has a place.
+    Enrolled,
+    /// Waits for one.
+    Waitlisted,
+    /// Has given it up.
+    Cancelled,
+    /// Never wanted it.
+    Declined,
+    /// Something that the documentation does not name.
+    Other(EnumValue),
+}
+
+impl From<EnumValue> for Standing {
+    fn from(value: EnumValue) -> Self {
+        match &*value.0 {
+            "ENROLLED" => Self::Enrolled,
+            "WAITLISTED" => Self::Waitlisted,
+            "CANCELLED" => Self::Cancelled,
+            "DECLINED" => Self::Declined,
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl From<Standing> for EnumValue {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Enrolled => "ENROLLED".into(),
+            Standing::Waitlisted => "WAITLISTED".into(),
+            Standing::Cancelled => "CANCELLED".into(),
+            Standing::Declined => "DECLINED".into(),
+            Standing::Other(value) => value,
+        }
+    }
+}
+
+/// A row of what an enrollment answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrollment {
+    /// Who.
+    pub user: Linked,
+    /// How they stand now.
+    pub status: Standing,
+}
+
 /// A custom field ("extra category") as the catalogue lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -204,7 +273,9 @@ pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + D
 }
 
 /// A list that may be null, of elements that may be null.
-fn without_nulls<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn without_nulls<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let list: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
     Ok(list.unwrap_or_default().into_iter().flatten().collect())
 }

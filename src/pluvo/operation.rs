@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 pub use self::{decode::DecodeError, selection::Select};
 use super::{
     model::{EnumValue, Id},
-    request::Selector,
+    request::{Keys, Selector},
 };
 
 /// Whether something reads or writes: the two kinds of GraphQL operations, of slots and of retries.
@@ -138,6 +138,14 @@ impl Argument {
             scalar: Scalar::Uuid,
             list: true,
             value: ids.iter().map(|id| &*id.0).collect(),
+        }
+    }
+
+    fn refs(keys: &[Keys]) -> Self {
+        Self::Variable {
+            scalar: Scalar::String,
+            list: true,
+            value: keys.iter().map(|keys| &*keys.reference).collect(),
         }
     }
 

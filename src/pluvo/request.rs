@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
-use super::model::{CustomField, CustomFieldValue, EnumValue, Group, Id, MembershipResult, Page, Training, User};
+use super::model::{
+    CustomField, CustomFieldValue, Enrollment, EnumValue, Group, Id, MembershipResult, OfferEvent, Page, Standing,
+    Training, User,
+};
 
 /// Names one object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +18,15 @@ pub enum Selector {
     Id(Id),
     /// By the integrator's key.
     Ref(Arc<str>),
+}
+
+/// An object by both of its keys: which of them a mutation takes is not the same everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Keys {
+    /// Pluvo's key.
+    pub id: Id,
+    /// The integrator's key.
+    pub reference: Arc<str>,
 }
 
 /// One page of a list: at most 50 rows after `after`.
@@ -86,6 +98,18 @@ pub enum Query {
     Group(Selector),
     /// `training(...)`
     Training(Selector),
+    /// `offerEvent(id:)`
+    OfferEvent(Id),
+    /// `offers { offerEvents }`: the documented way from an event's ref to its id. That `offerEvent` takes a ref is
+    /// likely and documented nowhere.
+    OfferEvents,
+    /// `enrollment(userId:, offerEventId:)`: there is no list of those who are enrolled in an event.
+    Enrollment {
+        /// Where.
+        event: Id,
+        /// Who.
+        user: Id,
+    },
     /// `group(id:) { userCount managerCount }`: the cheap question whether memberships became visible.
     GroupSize(Id),
 }
@@ -109,6 +133,12 @@ pub enum QueryAnswer {
     Group(Option<Box<Group>>),
     /// Of `Training`.
     Training(Option<Training>),
+    /// Of `OfferEvent`.
+    OfferEvent(Option<OfferEvent>),
+    /// Of `OfferEvents`: those of all offers.
+    OfferEvents(Vec<OfferEvent>),
+    /// Of `Enrollment`; `None`: there is none.
+    Enrollment(Option<Standing>),
     /// Of `GroupSize`; `None`: no such group, or not readable.
     GroupSize(Option<GroupSize>),
 }
@@ -237,6 +267,22 @@ pub enum Mutation {
         /// At most 200.
         users: Vec<Id>,
     },
+    /// `createOfferEventEnrollments`, which is documented with refs alone.
+    Enroll {
+        /// The event.
+        event: Keys,
+        /// At most 200.
+        users: Vec<Keys>,
+        /// Always sent explicitly: Pluvo's default is not documented.
+        send_mail: bool,
+    },
+    /// `unenrollUserFromOfferEvent`, which takes one user.
+    Unenroll {
+        /// The event.
+        event: Keys,
+        /// Who.
+        user: Keys,
+    },
 }
 
 /// The two directions of a membership call.
@@ -259,6 +305,10 @@ pub enum MutationAnswer {
     CustomFields(Vec<CustomFieldValue>),
     /// Of `DeleteGroup`: `ok`.
     Deleted(bool),
+    /// Of `Enroll`. Whether it holds those who were enrolled before is not documented, and it has no list of failures.
+    Enrolled(Vec<Enrollment>),
+    /// Of `Unenroll`: `success`.
+    Unenrolled(bool),
     /// Of the membership calls. The manager calls tell done and already-so not apart: all are `done`.
     Membership(MembershipResult),
 }

@@ -53,6 +53,9 @@ impl Unsupported {
     /// that it needs is known to be missing.
     #[must_use]
     pub fn blocks(&self, operation: &Operation) -> Option<String> {
+        if self.is_empty() {
+            return None;
+        }
         let mut parts = vec![(root_owner(operation.kind).to_owned(), operation.field)];
         input_parts(operation.field, &operation.arguments, &mut parts);
         let missing = parts.into_iter().find(|(owner, name)| self.contains(owner, name));

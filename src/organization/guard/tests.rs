@@ -9,7 +9,7 @@ use crate::{
     },
     pluvo::{
         model::Id,
-        request::{GroupRole, MembershipChange, Mutation, UserInput},
+        request::{GroupRole, Keys, MembershipChange, Mutation, UserInput},
     },
 };
 
@@ -110,7 +110,13 @@ fn remove(users: &[String]) -> Call {
         action: Action::Subjects {
             place: Place::Group(Id::from("g"), GroupRole::Participant),
             change: MembershipChange::Remove,
-            users: users.iter().map(|user| Id::from(user.as_str())).collect(),
+            users: users
+                .iter()
+                .map(|user| Keys {
+                    id: Id::from(user.as_str()),
+                    reference: user.as_str().into(),
+                })
+                .collect(),
             mail: false,
         },
         cause: Cause::Change,

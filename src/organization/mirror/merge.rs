@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::{
     plan::observed::{Key, Lookup, Place},
     pluvo::{
-        model::{CustomField, CustomFieldValue, Group, Id, Training, User},
+        model::{CustomField, CustomFieldValue, Group, Id, OfferEvent, Standing, Training, User},
         request::{ContentType, GroupRole, MembershipChange},
     },
 };
@@ -15,6 +15,7 @@ use crate::{
 use super::{
     ListState, Mirror,
     acknowledgements::expected,
+    enrollments::News,
     groups_of,
     table::{Change, Row},
 };
@@ -63,6 +64,35 @@ impl Mirror {
         }
     }
 
+    /// Takes in the answer of a direct read.
+    pub fn merge_offer_event(&mut self, event: OfferEvent, sent: Instant) {
+        let change = self.offer_events.merge_read(Arc::new(event), sent);
+        let noted = self.changed.len();
+        let is_news = change.as_ref().is_some_and(Change::is_news);
+        self.offer_event_changed(change);
+        self.note_altered(noted, is_news);
+    }
+
+    /// Takes in the events of all offers.
+    pub fn merge_offer_events(&mut self, events: Vec<OfferEvent>, sent: Instant) {
+        let known = self.offer_events.len();
+        for event in events {
+            self.merge_offer_event(event, sent);
+        }
+        let first = !std::mem::replace(&mut self.offer_events_listed, true);
+        if first || self.offer_events.len() != known {
+            self.changed.push(Key::OfferEvents);
+        }
+    }
+
+    /// Takes in how a user stands to an event, as a direct read has told; `None`: not at all.
+    pub fn merge_standing(&mut self, event: &Id, user: &Id, standing: Option<Standing>, sent: Instant) {
+        let news = self.enrollments.merge(event, user, standing, sent);
+        let key = Key::Enrollment(event.clone(), user.clone());
+        self.altered.extend((news == News::Altered).then(|| key.clone()));
+        self.changed.extend((news != News::None).then_some(key));
+    }
+
     /// Takes in the catalogue of custom fields.
     pub fn merge_custom_fields(&mut self, of: ContentType, fields: Vec<CustomField>) {
         if self.catalogue.get(&of).is_none_or(|known| **known != fields) {
@@ -93,6 +123,10 @@ impl Mirror {
                 }
             }
             Key::TrainingId(id) => drop(self.trainings.remove(id)),
+            Key::OfferEventId(id) => {
+                let change = self.offer_events.remove(id);
+                self.offer_event_changed(change);
+            }
             _ => {}
         }
         if is_news || was_doubtful {
@@ -246,6 +280,13 @@ impl Mirror {
         }
     }
 
+    /// An enrollment was acknowledged and answered with how the user stands to the event now.
+    pub fn answer_standing(&mut self, event: &Id, user: &Id, standing: Standing, acknowledged: Instant) {
+        let news = self.enrollments.merge(event, user, Some(standing), acknowledged);
+        let key = Key::Enrollment(event.clone(), user.clone());
+        self.changed.extend((news != News::None).then_some(key));
+    }
+
     /// A group was deleted.
     pub fn answer_group_deleted(&mut self, id: &Id, acknowledged: Instant) {
         self.negatives.insert(Key::GroupId(id.clone()), acknowledged);
@@ -283,6 +324,8 @@ impl Mirror {
                     participants.doubt(now);
                 }
             }
+            Key::OfferEventId(id) => self.offer_events.doubt(id, now),
+            Key::Enrollment(event, user) => self.enrollments.doubt(event, user, now),
             _ => {}
         }
     }
@@ -330,6 +373,13 @@ impl Mirror {
     fn group_changed(&mut self, change: Option<Change<Group>>) {
         if let Some(Change { before, after, .. }) = change {
             self.row_changed(before.as_deref(), after.as_deref(), &Key::GroupId, &Key::GroupRef);
+        }
+    }
+
+    fn offer_event_changed(&mut self, change: Option<Change<OfferEvent>>) {
+        if let Some(Change { before, after, .. }) = change {
+            let (before, after) = (before.as_deref(), after.as_deref());
+            self.row_changed(before, after, &Key::OfferEventId, &Key::OfferEventRef);
         }
     }
 

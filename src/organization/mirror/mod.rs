@@ -4,6 +4,7 @@
 //! and nothing else wakes anybody.
 
 mod acknowledgements;
+mod enrollments;
 mod interner;
 mod merge;
 mod participants;
@@ -20,12 +21,13 @@ use tokio::time::Instant;
 use crate::{
     plan::observed::{Key, Lookup, Place, Presence},
     pluvo::{
-        model::{CustomField, Group, Id, Training, User},
+        model::{CustomField, Group, Id, OfferEvent, Standing, Training, User},
         request::{ContentType, GroupRole, MembershipChange},
     },
 };
 
 use acknowledgements::Acknowledgements;
+use enrollments::Enrollments;
 use interner::Interner;
 use participants::Participants;
 use table::{Known, Table};
@@ -37,6 +39,10 @@ pub struct Mirror {
     groups: Table<Group>,
     trainings: Table<Training>,
     participants: HashMap<Id, Participants>,
+    offer_events: Table<OfferEvent>,
+    /// Whether the events of all offers were ever read: who is not known does not exist, until they are read again.
+    offer_events_listed: bool,
+    enrollments: Enrollments,
     catalogue: HashMap<ContentType, Arc<Vec<CustomField>>>,
     members: HashMap<(Id, GroupRole), HashSet<Id>>,
     acknowledged: Acknowledgements,
@@ -72,6 +78,9 @@ impl Mirror {
             groups: Table::default(),
             trainings: Table::default(),
             participants: HashMap::new(),
+            offer_events: Table::default(),
+            offer_events_listed: false,
+            enrollments: Enrollments::default(),
             catalogue: HashMap::new(),
             members: HashMap::new(),
             acknowledged: Acknowledgements::new(visibility_timeout),
@@ -161,6 +170,24 @@ impl Mirror {
         }
     }
 
+    /// An event that is named by its ref is looked for among those of all offers.
+    pub(super) fn offer_event(&self, key: &Key) -> Lookup<Arc<OfferEvent>> {
+        let (known, listed) = match key {
+            Key::OfferEventId(id) => (self.offer_events.by_id(id), self.negatives.contains_key(key)),
+            Key::OfferEventRef(reference) => (self.offer_events.by_ref(reference), self.offer_events_listed),
+            _ => (Known::Nothing, false),
+        };
+        match known {
+            Known::Certain(event) => Lookup::Found(event),
+            Known::Nothing if listed => Lookup::Absent,
+            Known::Nothing | Known::Uncertain => Lookup::Unknown,
+        }
+    }
+
+    pub(super) fn standing(&self, event: &Id, user: &Id) -> Lookup<Standing> {
+        self.enrollments.standing(event, user)
+    }
+
     /// Something is absent if complete lists do not hold it. For an object that was known by its id a direct read must
     /// have answered null as well. Where a list moved while it was read, or was read long ago, the direct read suffices
     /// for a key that nobody was known by.
@@ -188,6 +215,14 @@ impl Mirror {
     }
 
     pub(super) fn presence(&self, place: &Place, user: &Id, now: Instant) -> Presence {
+        if let Place::OfferEvent(event) = place {
+            return match self.standing(&event.id, user) {
+                Lookup::Unknown => Presence::Unknown,
+                Lookup::Absent => Presence::Absent,
+                Lookup::Found(Standing::Cancelled | Standing::Declined) => Presence::Declined,
+                Lookup::Found(Standing::Enrolled | Standing::Waitlisted | Standing::Other(_)) => Presence::Present,
+            };
+        }
         let shown = self.shown(place, user);
         match (shown, self.acknowledged.change(place, user, now)) {
             (None, _) => Presence::Unknown,
@@ -206,6 +241,7 @@ impl Mirror {
                 Known::Uncertain | Known::Nothing => None,
             },
             Place::Training(training) => self.participants.get(training)?.contains(user),
+            Place::OfferEvent(_) => None,
         }
     }
 
@@ -221,6 +257,7 @@ impl Mirror {
                 Some(ids) => Some(ids),
                 None => return Lookup::Unknown,
             },
+            Place::OfferEvent(_) => return Lookup::Unknown,
         };
         let users: Option<Vec<_>> = ids
             .into_iter()
@@ -252,6 +289,10 @@ impl Mirror {
                     .iter()
                     .filter_map(|training| training.reference.as_deref()),
             ),
+            Key::OfferEventRef(wanted) => near(
+                wanted,
+                self.offer_events.iter().filter_map(|event| event.reference.as_deref()),
+            ),
             Key::CustomFields(of) => self
                 .catalogue
                 .get(of)
@@ -278,7 +319,18 @@ impl Mirror {
             Key::GroupRef(reference) => self.groups.id_of_ref(reference).cloned().map(Key::GroupId),
             Key::GroupsOf(id) => Some(Key::UserId(id.clone())),
             Key::Members(..) | Key::Participants(_) | Key::Availability => return None,
-            Key::UserId(_) | Key::GroupId(_) | Key::TrainingId(_) | Key::TrainingRef(_) | Key::CustomFields(_) => None,
+            Key::OfferEventRef(reference) => {
+                let id = self.offer_events.id_of_ref(reference).cloned();
+                Some(id.map_or(Key::OfferEvents, Key::OfferEventId))
+            }
+            Key::UserId(_)
+            | Key::GroupId(_)
+            | Key::TrainingId(_)
+            | Key::TrainingRef(_)
+            | Key::OfferEventId(_)
+            | Key::OfferEvents
+            | Key::Enrollment(..)
+            | Key::CustomFields(_) => None,
         };
         Some(by_id.unwrap_or_else(|| key.clone()))
     }

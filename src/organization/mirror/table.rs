@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     plan::value,
-    pluvo::model::{Group, Id, Training, User},
+    pluvo::model::{Group, Id, OfferEvent, Training, User},
 };
 
 /// An object that Pluvo knows by an id and, mostly, by a ref.
@@ -46,6 +46,16 @@ impl Row for Group {
 }
 
 impl Row for Training {
+    fn id(&self) -> &Id {
+        &self.id
+    }
+
+    fn reference(&self) -> Option<&Arc<str>> {
+        self.reference.as_ref()
+    }
+}
+
+impl Row for OfferEvent {
     fn id(&self) -> &Id {
         &self.id
     }

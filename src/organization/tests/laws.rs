@@ -210,7 +210,7 @@ impl World {
                 self.acknowledged
                     .insert(id, user["name"].as_str().unwrap().parse().unwrap());
             } else {
-                self.joined.extend(entry.users().iter().cloned());
+                self.joined.extend(entry.users().into_iter().cloned());
             }
         }
     }

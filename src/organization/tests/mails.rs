@@ -105,7 +105,7 @@ fn of_several_those_leave_who_are_recorded() {
     recorded(&mut scene);
     scene.submit(&resource(0), vec![call]);
     let batch = scene.document().unwrap();
-    assert_eq!(batch.entries[0].users(), &ids[..1]);
+    assert_eq!(batch.entries[0].users(), [&ids[0]]);
     assert_eq!(batch.entries[0].parts[0].1.mails, [REF]);
 }
 

@@ -2,6 +2,7 @@
 //! the moments that a test chooses.
 
 mod documents;
+mod enrollments;
 mod laws;
 mod mails;
 mod server;
@@ -20,7 +21,7 @@ use crate::{
     },
     pluvo::{
         model::Id,
-        request::{MembershipChange, Mutation, UserInput},
+        request::{Keys, MembershipChange, Mutation, UserInput},
     },
 };
 
@@ -149,13 +150,21 @@ fn rename(user: &Id, name: &str) -> Call {
     }
 }
 
+/// Both keys of a user; nobody looks at the second.
+fn keys(id: &Id) -> Keys {
+    Keys {
+        id: id.clone(),
+        reference: id.0.clone(),
+    }
+}
+
 /// Brings users into a place.
 fn add(place: &Place, users: &[Id]) -> Call {
     Call {
         action: Action::Subjects {
             place: place.clone(),
             change: MembershipChange::Add,
-            users: users.to_vec(),
+            users: users.iter().map(keys).collect(),
             mail: false,
         },
         cause: Cause::Change,

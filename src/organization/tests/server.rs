@@ -14,7 +14,8 @@ use crate::{
     pluvo::{
         model::{Id, Page},
         request::{
-            ContentType, GroupRole, GroupSize, MembershipChange, Mutation, PageRequest, Query, QueryAnswer, Selector,
+            ContentType, GroupRole, GroupSize, Keys, MembershipChange, Mutation, PageRequest, Query, QueryAnswer,
+            Selector,
         },
         response::{GraphqlError, PathStep, Response},
     },
@@ -67,6 +68,11 @@ fn answer(pluvo: &Pluvo, query: &Query) -> QueryAnswer {
             users: Some(count(pluvo, group, GroupRole::Participant)),
             managers: Some(count(pluvo, group, GroupRole::Manager)),
         })),
+        Query::OfferEvent(id) => QueryAnswer::OfferEvent(pluvo.offer_events.get(id).cloned()),
+        Query::OfferEvents => QueryAnswer::OfferEvents(pluvo.offer_events.values().cloned().collect()),
+        Query::Enrollment { event, user } => {
+            QueryAnswer::Enrollment(pluvo.enrollments.get(&(event.clone(), user.clone())).cloned())
+        }
         Query::GroupMembers { .. } | Query::Trainings { .. } => unreachable!("sweeps do not ask {query:?}"),
     }
 }
@@ -116,13 +122,28 @@ pub fn error(path: &[&str]) -> GraphqlError {
     }
 }
 
+/// Only those who have a place or wait for one are named.
+fn enrollments(pluvo: &Pluvo, event: &Keys, users: &[Id], change: MembershipChange) -> Value {
+    let standing = |user: &Id| {
+        let standing = pluvo.enrollments.get(&(event.id.clone(), user.clone()))?;
+        Some(json!({"user": {"id": user}, "status": standing}))
+    };
+    match change {
+        MembershipChange::Add => users.iter().filter_map(standing).collect(),
+        MembershipChange::Remove => json!({"success": true}),
+    }
+}
+
 fn carry_out(pluvo: &mut Pluvo, entry: &Entry) -> Option<Value> {
     if let Some((place, change)) = entry.membership() {
-        let done = entry.users().to_vec();
+        let done: Vec<_> = entry.users().into_iter().cloned().collect();
         let outcomes = done.iter().map(|user| pluvo.change_membership(&place, user, change));
         let accepted: Vec<_> = outcomes.map(|outcome| outcome == Outcome::Acknowledged).collect();
         let mut accepted = accepted.into_iter();
         let done: Vec<_> = done.into_iter().filter(|_| accepted.next().unwrap()).collect();
+        if let Place::OfferEvent(event) = &place {
+            return Some(enrollments(pluvo, event, &done, change));
+        }
         return Some(match change {
             MembershipChange::Add => json!({"addedIds": done}),
             MembershipChange::Remove => json!({"removedIds": done}),

@@ -5,6 +5,7 @@
 //! inventory holds the subject, or to the Exclusive one, and only if no live claim of any policy holds it.
 
 mod pass;
+mod place;
 mod removals;
 mod report;
 #[cfg(test)]
@@ -19,44 +20,45 @@ use crate::{
 use super::{Decision, Difference, Observed, Subject, Verdict, claims::Claim, object, observed::Place};
 
 use pass::Pass;
+pub use place::{Declared, Found, Room, plan_place};
 use union::Union;
 
 /// The place that subjects are put into, and how.
-pub struct Target<'a> {
+struct Target<'a> {
     /// What people call it, such as `group dept-rnd`.
-    pub title: String,
+    title: String,
     /// The place in Pluvo.
-    pub place: Place,
+    place: Place,
     /// Its id.
-    pub id: Id,
+    id: Id,
+    /// How many more it takes; `None`: no limit that is known.
+    room: Option<Room>,
     /// All claims for the place, the oldest first.
-    pub claims: &'a [Claim],
+    claims: &'a [Claim],
     /// Groups whose participants are declared, and that do not exist.
-    pub missing: Vec<Missing>,
-    /// Whether a selection of nobody may remove everybody.
-    pub allow_empty: bool,
-    /// Whether Pluvo tells those who are added by mail.
-    pub mail: bool,
+    missing: Vec<Missing>,
+    /// What is declared about it.
+    declared: &'a Declared<'a>,
     /// Whether removals must wait: a watch or a resource is not known completely.
-    pub unknown_claims: bool,
+    unknown_claims: bool,
     /// Whether a user is never a subject, by what is declared.
-    pub is_excluded: &'a dyn Fn(&str) -> bool,
+    is_excluded: &'a dyn Fn(&str) -> bool,
     /// Whether a live resource declares the user, so that a missing account is about to be made.
-    pub is_declared_user: &'a dyn Fn(&str) -> bool,
+    is_declared_user: &'a dyn Fn(&str) -> bool,
 }
 
 /// Something that is referred to and does not exist in Pluvo (yet).
-pub struct Missing {
+struct Missing {
     /// Where the spec names it.
-    pub path: String,
+    path: String,
     /// A sentence about it.
-    pub message: String,
+    message: String,
     /// Whether a live resource is about to make it.
-    pub is_declared: bool,
+    is_declared: bool,
 }
 
 /// Plans the subjects of one live resource.
-pub fn plan(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
+fn plan(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
     let unobserved = || Decision::unobserved(observed.available());
     let Some(union) = Union::of(target.claims, subject.key, observed) else {
         return unobserved();
@@ -76,7 +78,7 @@ pub fn plan(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed
     if pass.removals(&declared).is_none() {
         return unobserved();
     }
-    if people.is_empty() && !target.allow_empty && pass.leavers() > 0 {
+    if people.is_empty() && !target.declared.allow_empty && pass.leavers() > 0 {
         let message = format!(
             "nobody is selected any more, and {} would be removed from {}; nobody is removed. Set allowEmpty: true if that is meant",
             pass.leavers(),
@@ -88,7 +90,7 @@ pub fn plan(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed
 }
 
 /// Plans the end of one resource: what it added and nobody else declares goes.
-pub fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
+fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl Observed) -> Decision {
     let Some(union) = Union::of(target.claims, subject.key, observed) else {
         return Decision::release("everybody stays");
     };
@@ -108,16 +110,6 @@ pub fn plan_deletion(target: &Target<'_>, subject: &Subject<'_>, observed: &impl
         };
     }
     Pass::new(target, &union, subject, observed).withdraw()
-}
-
-/// The place does not exist in Pluvo (yet). `is_declared`: a live resource is about to make it.
-#[must_use]
-pub fn missing_place(kind: &str, name: &str, near: &[String], is_declared: bool) -> Decision {
-    let verdict = Verdict::reconciling(Reason::DependencyNotReady, super::near(kind, name, near));
-    object::known(Verdict {
-        fleeting: is_declared,
-        ..verdict
-    })
 }
 
 fn difference(reference: &str, kind: DriftKind) -> Difference {

@@ -8,9 +8,12 @@ use std::{
 use crate::{
     api::{
         Mode,
-        status::{DriftKind, Subjects},
+        status::{DriftKind, Enrollments, Subjects},
     },
-    pluvo::model::{Id, User},
+    pluvo::{
+        model::{Standing, User},
+        request::Keys,
+    },
 };
 
 use super::{
@@ -18,7 +21,7 @@ use super::{
         Cause, Difference, Observed, Subject, Write,
         claims::Claim,
         near,
-        observed::{Key, Lookup, Outcome, Presence},
+        observed::{Key, Lookup, Outcome, Place, Presence},
     },
     Target, difference, path,
     report::SHOWN,
@@ -56,6 +59,16 @@ pub(super) struct Outcomes {
     pub(super) moving: i64,
     /// Those whom Pluvo does not let go, because they are there through something else.
     pub(super) linked: Vec<String>,
+    /// Those whom the place does not take, because it is full.
+    pub(super) crowded: Vec<String>,
+    /// How many more the place takes.
+    pub(super) room: Option<usize>,
+    /// How many have declined.
+    pub(super) declined: usize,
+    /// How users stand to an offer event.
+    pub(super) standings: Option<Enrollments>,
+    /// Whether Pluvo does not say who is there.
+    pub(super) unobservable: bool,
     pub(super) waits_for_sibling: i64,
     /// Removals that wait until all claims are known.
     pub(super) blocked: usize,
@@ -67,7 +80,7 @@ pub(super) struct Outcomes {
 /// Whom one call is about.
 #[derive(Default)]
 pub(super) struct Addressees {
-    pub(super) users: Vec<Id>,
+    pub(super) users: Vec<Keys>,
     pub(super) refs: Vec<String>,
     pub(super) writes: Vec<Write>,
 }
@@ -100,6 +113,7 @@ impl<'a, O: Observed> Pass<'a, O> {
             observed,
             out: Outcomes {
                 mailed: mailed.unwrap_or_default(),
+                room: target.room.map(|room| room.spots),
                 ..Outcomes::default()
             },
         }
@@ -123,6 +137,7 @@ impl<'a, O: Observed> Pass<'a, O> {
                 Lookup::Unknown => Presence::Unknown,
             };
             unknown |= presence == Presence::Unknown;
+            self.count_standing(user.as_found());
             let user = user.found();
             people.insert(reference.clone(), Person { user, presence });
         }
@@ -157,6 +172,8 @@ impl<'a, O: Observed> Pass<'a, O> {
                     self.out.moving += 1;
                     self.out.pending.extend(self.mine.pending.get(reference).cloned());
                 }
+                (Some(_), Presence::Declined) if !self.target.declared.insists => self.out.declined += 1,
+                (Some(user), Presence::Unobservable) => self.is_unobservable(reference, user),
                 // Whoever is declared again while leaving is brought in again.
                 (Some(user), presence) => self.is_missing(reference, user, presence == Presence::Leaving),
             }
@@ -167,6 +184,35 @@ impl<'a, O: Observed> Pass<'a, O> {
         self.out.counts.applied += 1;
         if !self.out.inventory.contains(reference) {
             self.out.found.insert(reference.to_owned());
+        }
+    }
+
+    /// How somebody stands to an event is counted, whoever brought it about.
+    fn count_standing(&mut self, user: Option<&Arc<User>>) {
+        let Place::OfferEvent(event) = &self.target.place else {
+            return;
+        };
+        let counts = self.out.standings.get_or_insert_default();
+        let standing = user.map(|user| self.observed.standing(&event.id, &user.id));
+        match standing.and_then(Lookup::found) {
+            Some(Standing::Enrolled | Standing::Other(_)) => counts.enrolled += 1,
+            Some(Standing::Waitlisted) => counts.waitlisted += 1,
+            Some(Standing::Cancelled) => counts.cancelled += 1,
+            Some(Standing::Declined) => counts.declined += 1,
+            None => {}
+        }
+    }
+
+    /// Where Pluvo does not say who is there, everybody is brought in once: whom the inventory holds is taken to be there.
+    fn is_unobservable(&mut self, reference: &str, user: &User) {
+        self.out.unobservable = true;
+        let write = Write::of(self.subject.uid, &path(reference), "in");
+        let acknowledged = self.observed.outcome(&write.fingerprint) == Some(Outcome::Acknowledged);
+        let brought_in = self.out.inventory.contains(reference) && !self.mine.pending.contains(reference);
+        if acknowledged || brought_in || self.out.found.contains(reference) {
+            self.out.counts.applied += 1;
+        } else if self.subject.mode != Mode::Observe {
+            self.is_missing(reference, user, false);
         }
     }
 
@@ -224,6 +270,14 @@ impl<'a, O: Observed> Pass<'a, O> {
     }
 
     fn add(&mut self, reference: &str, user: &User, write: Write, cause: Cause) {
+        if self.out.room == Some(0) {
+            self.out.crowded.push(reference.to_owned());
+            self.out
+                .waiting
+                .extend((cause == Cause::Change).then(|| difference(reference, DriftKind::Missing)));
+            return;
+        }
+        self.out.room = self.out.room.map(|room| room - 1);
         if !self.out.found.contains(reference) {
             self.out.inventory.insert(reference.to_owned());
             if cause == Cause::Change {
@@ -231,7 +285,7 @@ impl<'a, O: Observed> Pass<'a, O> {
             }
         }
         let asked = self.out.mailed.contains(reference) && !self.observed.mail_is_unsent(reference);
-        let mail = self.target.mail && cause == Cause::Change && !asked;
+        let mail = self.target.declared.mail && cause == Cause::Change && !asked;
         if mail {
             self.out.mailed.insert(reference.to_owned());
         }
@@ -240,7 +294,10 @@ impl<'a, O: Observed> Pass<'a, O> {
 
     pub(super) fn call(&mut self, step: Step, cause: Cause, mail: bool, reference: &str, user: &User, write: Write) {
         let addressees = self.out.calls.entry((step, cause, mail)).or_default();
-        addressees.users.push(user.id.clone());
+        addressees.users.push(Keys {
+            id: user.id.clone(),
+            reference: reference.into(),
+        });
         addressees.refs.push(reference.to_owned());
         addressees.writes.push(write);
     }

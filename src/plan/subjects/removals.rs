@@ -70,7 +70,8 @@ impl<O: Observed> Pass<'_, O> {
         };
         match self.observed.presence(&self.target.place, &user.id) {
             Presence::Unknown => return None,
-            Presence::Absent => {}
+            Presence::Absent | Presence::Declined => {}
+            Presence::Unobservable => self.undeclared_unseen(reference, &user, cause),
             Presence::Present | Presence::Arriving => {
                 self.out.inventory.insert(reference.to_owned());
                 self.remove(reference, &user, cause);
@@ -81,6 +82,15 @@ impl<O: Observed> Pass<'_, O> {
             }
         }
         Some(())
+    }
+
+    /// The same where Pluvo does not say who is there: that it was acknowledged is all that will be known.
+    fn undeclared_unseen(&mut self, reference: &str, user: &User, cause: Cause) {
+        let write = Write::of(self.subject.uid, &path(reference), "out");
+        if self.observed.outcome(&write.fingerprint) != Some(Outcome::Acknowledged) {
+            self.out.inventory.insert(reference.to_owned());
+            self.remove(reference, user, cause);
+        }
     }
 
     fn unexpected(&mut self) {
@@ -102,7 +112,7 @@ impl<O: Observed> Pass<'_, O> {
             match self.observed.presence(&self.target.place, &user.id) {
                 Presence::Leaving => self.out.moving += 1,
                 Presence::Unknown => self.out.unlisted = true,
-                Presence::Absent => {}
+                Presence::Absent | Presence::Declined | Presence::Unobservable => {}
                 Presence::Present | Presence::Arriving => {
                     strangers = true;
                     self.remove(&name, &user, cause);

@@ -104,6 +104,8 @@ impl<O: Observed> Pass<'_, O> {
             inventory,
             found: list(out.found),
             pending,
+            standings: out.standings,
+            unobservable: out.unobservable,
         };
         Decision {
             calls,
@@ -122,6 +124,19 @@ impl<O: Observed> Pass<'_, O> {
         }
     }
 
+    fn in_sync(&self) -> String {
+        let (applied, title, declined) = (self.out.counts.applied, &self.target.title, self.out.declined);
+        if self.out.unobservable {
+            return format!("{applied} brought into {title}; Pluvo does not say who is there");
+        }
+        match declined {
+            0 => format!("{applied} in {title} as declared"),
+            _ => {
+                format!("{applied} in {title} as declared; {declined} have cancelled or declined, which is up to them")
+            }
+        }
+    }
+
     fn verdict(&self, calls: &[Call]) -> Verdict {
         let title = &self.target.title;
         let out = &self.out;
@@ -131,6 +146,17 @@ impl<O: Observed> Pass<'_, O> {
         if calls.iter().any(|call| call.cause == Cause::Drift) {
             let paths: Vec<_> = out.drift.iter().map(|difference| difference.path.clone()).collect();
             return Verdict::reconciling(Reason::Correcting, format!("putting right {} in {title}", few(&paths)));
+        }
+        if let Some(room) = self.target.room
+            && calls.is_empty()
+            && !out.crowded.is_empty()
+        {
+            let message = format!(
+                "{title} is full: {} wait for a place: {}; make room or a waiting list in Pluvo, or declare fewer",
+                out.crowded.len(),
+                few(&out.crowded)
+            );
+            return Verdict::stalled(room.when_full, message);
         }
         if !out.missing.is_empty() {
             let verdict = Verdict::reconciling(
@@ -178,7 +204,7 @@ impl<O: Observed> Pass<'_, O> {
                 format!("Pluvo differs at {} of {title}", few(&paths)),
             );
         }
-        Verdict::done(Reason::InSync, format!("{} in {title} as declared", out.counts.applied))
+        Verdict::done(Reason::InSync, self.in_sync())
     }
 }
 

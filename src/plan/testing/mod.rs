@@ -1,6 +1,7 @@
 //! What the tests of plans stand on: an organization made of data, resources declared beside it, and the state table.
 
 mod cluster;
+mod observed;
 mod pluvo;
 mod table;
 

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::{
     plan::{
-        Action, Call, Observed, Write,
-        observed::{Key, Lookup, Outcome, Place, Presence, Unavailable},
+        Action, Call, Write,
+        observed::{Key, Lookup, Outcome, Place, Unavailable},
         value,
     },
     pluvo::{
-        model::{CustomField, CustomFieldValue, FieldValue, Group, Id, Linked, Training, User},
-        request::{ContentType, FieldInput, GroupInput, GroupRole, MembershipChange, Mutation, Selector, UserInput},
+        model::{CustomField, CustomFieldValue, FieldValue, Group, Id, Linked, OfferEvent, Standing, Training, User},
+        request::{FieldInput, GroupInput, GroupRole, Keys, MembershipChange, Mutation, Selector, UserInput},
     },
 };
 
@@ -26,6 +26,9 @@ pub struct Pluvo {
     pub groups: BTreeMap<Id, Group>,
     pub trainings: BTreeMap<Id, Training>,
     pub participants: BTreeMap<Id, BTreeSet<Id>>,
+    pub offer_events: BTreeMap<Id, OfferEvent>,
+    /// By event and user.
+    pub enrollments: BTreeMap<(Id, Id), Standing>,
     pub catalogue: Vec<CustomField>,
     /// Keys about which nothing is known.
     pub unknown: HashSet<Key>,
@@ -41,6 +44,8 @@ pub struct Pluvo {
     pub refused: HashSet<String>,
     /// Values that are acknowledged and not kept.
     pub ignored: HashSet<String>,
+    /// Root fields that the server lacks.
+    pub lacking: HashSet<&'static str>,
     pub outcomes: HashMap<String, Outcome>,
     pub unsent_mails: HashSet<String>,
     pub unavailable: Option<Unavailable>,
@@ -79,6 +84,16 @@ impl Pluvo {
         let training = json!({"id": id, "ref": reference, "title": reference});
         self.trainings
             .insert(id.clone(), serde_json::from_value(training).unwrap());
+        id
+    }
+
+    /// There is an offer event; `more` replaces what a plain event has. Returns its id.
+    pub fn has_offer_event(&mut self, reference: &str, more: Value) -> Id {
+        let id = self.new_id("e");
+        let mut event = json!({"id": id, "ref": reference, "spotsAvailable": null, "waitingList": false});
+        merge(&mut event, more);
+        self.offer_events
+            .insert(id.clone(), serde_json::from_value(event).unwrap());
         id
     }
 
@@ -157,7 +172,7 @@ impl Pluvo {
                 place, change, users, ..
             } => {
                 for (user, write) in users.iter().zip(&call.writes) {
-                    let outcome = self.change_membership(place, user, *change);
+                    let outcome = self.change_membership(place, &user.id, *change);
                     self.note(&write.fingerprint, outcome);
                 }
             }
@@ -194,6 +209,7 @@ impl Pluvo {
                 users.remove(user);
                 users.extend(into.then(|| user.clone()));
             }
+            Place::OfferEvent(event) => self.set_enrollment(event, user, into),
             Place::Group(group, role) => {
                 let user = self.users.get_mut(user).unwrap();
                 let groups = match role {
@@ -206,8 +222,32 @@ impl Pluvo {
         }
     }
 
-    fn is_in(&self, place: &Place, user: &Id) -> bool {
+    /// An event that is full and has no waiting list passes over whoever comes too late.
+    fn set_enrollment(&mut self, event: &Keys, user: &Id, into: bool) {
+        let key = (event.id.clone(), user.clone());
+        let event = self.offer_events.get_mut(&event.id).unwrap();
+        if !into {
+            let before = self.enrollments.remove(&key);
+            let freed = before == Some(Standing::Enrolled);
+            event.spots_available = event.spots_available.map(|spots| spots + i64::from(freed));
+            return;
+        }
+        let standing = match event.spots_available {
+            Some(0) if event.waiting_list => Standing::Waitlisted,
+            Some(0) => return,
+            _ => Standing::Enrolled,
+        };
+        let taken = standing == Standing::Enrolled;
+        event.spots_available = event.spots_available.map(|spots| spots - i64::from(taken));
+        self.enrollments.insert(key, standing);
+    }
+
+    pub(super) fn is_in(&self, place: &Place, user: &Id) -> bool {
         match place {
+            Place::OfferEvent(event) => {
+                let standing = self.enrollments.get(&(event.id.clone(), user.clone()));
+                matches!(standing, Some(Standing::Enrolled | Standing::Waitlisted))
+            }
             Place::Training(training) => self.participants.get(training).is_some_and(|all| all.contains(user)),
             Place::Group(group, role) => self.users.get(user).is_some_and(|user| {
                 let groups = match role {
@@ -244,7 +284,11 @@ impl Pluvo {
             Mutation::UpdateGroup { id, group } => self.update_group(id, group),
             Mutation::DeleteGroup(id) => self.groups.remove(id).map(drop).ok_or_else(|| "no such group".into()),
             Mutation::SetCustomFields { object, values, .. } => self.set_fields(object, values),
-            Mutation::GroupMembers { .. } | Mutation::AddToTraining { .. } | Mutation::RemoveFromTraining { .. } => {
+            Mutation::GroupMembers { .. }
+            | Mutation::AddToTraining { .. }
+            | Mutation::RemoveFromTraining { .. }
+            | Mutation::Enroll { .. }
+            | Mutation::Unenroll { .. } => {
                 panic!("plans ask for subjects, not for {mutation:?}")
             }
         }
@@ -324,7 +368,7 @@ impl Pluvo {
         Id::from(format!("{prefix}{}", self.made).as_str())
     }
 
-    fn look<T: Clone>(&self, key: &Key, found: Option<&T>) -> Lookup<Arc<T>> {
+    pub(super) fn look<T: Clone>(&self, key: &Key, found: Option<&T>) -> Lookup<Arc<T>> {
         if self.unknown.contains(key) {
             return Lookup::Unknown;
         }
@@ -332,7 +376,7 @@ impl Pluvo {
     }
 }
 
-fn normalized(email: Option<&Arc<str>>) -> Option<String> {
+pub(super) fn normalized(email: Option<&Arc<str>>) -> Option<String> {
     email.map(|email| &**email).map(value::email)
 }
 
@@ -359,130 +403,4 @@ pub fn merge(into: &mut Value, more: Value) {
         panic!("both must be objects")
     };
     into.extend(more);
-}
-
-impl Observed for Pluvo {
-    fn user_by_id(&self, id: &Id) -> Lookup<Arc<User>> {
-        self.look(&Key::UserId(id.clone()), self.users.get(id))
-    }
-
-    fn user_by_ref(&self, reference: &str) -> Lookup<Arc<User>> {
-        self.look(&Key::UserRef(reference.into()), self.by_ref(reference))
-    }
-
-    fn user_by_email(&self, email: &str) -> Lookup<Arc<User>> {
-        let email = value::email(email);
-        let holder = self
-            .users
-            .values()
-            .find(|user| normalized(user.email.as_ref()).as_ref() == Some(&email));
-        self.look(&Key::UserEmail(email.as_str().into()), holder)
-    }
-
-    fn group_by_id(&self, id: &Id) -> Lookup<Arc<Group>> {
-        self.look(&Key::GroupId(id.clone()), self.groups.get(id))
-    }
-
-    fn group_by_ref(&self, reference: &str) -> Lookup<Arc<Group>> {
-        let group = self
-            .groups
-            .values()
-            .find(|group| group.reference.as_deref() == Some(reference));
-        self.look(&Key::GroupRef(reference.into()), group)
-    }
-
-    fn training_by_id(&self, id: &Id) -> Lookup<Arc<Training>> {
-        self.look(&Key::TrainingId(id.clone()), self.trainings.get(id))
-    }
-
-    fn training_by_ref(&self, reference: &str) -> Lookup<Arc<Training>> {
-        let training = self
-            .trainings
-            .values()
-            .find(|training| training.reference.as_deref() == Some(reference));
-        self.look(&Key::TrainingRef(reference.into()), training)
-    }
-
-    fn presence(&self, place: &Place, user: &Id) -> Presence {
-        let asked = match place {
-            Place::Group(..) => Key::UserId(user.clone()),
-            Place::Training(_) => place.key(),
-        };
-        if self.unknown.contains(&asked) {
-            return Presence::Unknown;
-        }
-        let hidden = self.hidden.get(&(place.clone(), user.clone()));
-        match (self.is_in(place, user), hidden) {
-            (true, Some(MembershipChange::Remove)) => Presence::Leaving,
-            (true, _) => Presence::Present,
-            (false, Some(MembershipChange::Add)) => Presence::Arriving,
-            (false, _) => Presence::Absent,
-        }
-    }
-
-    fn everybody(&self, place: &Place) -> Lookup<Vec<Arc<User>>> {
-        if self.unknown.contains(&place.key()) {
-            return Lookup::Unknown;
-        }
-        let users = self.users.values().filter(|user| self.is_in(place, &user.id));
-        Lookup::Found(users.cloned().map(Arc::new).collect())
-    }
-
-    fn custom_fields(&self, of: ContentType) -> Lookup<Arc<Vec<CustomField>>> {
-        self.look(&Key::CustomFields(of), Some(&self.catalogue))
-    }
-
-    /// Names that differ in case alone.
-    fn near_matches(&self, key: &Key) -> Vec<String> {
-        let refs: Vec<_> = match key {
-            Key::UserRef(_) => self
-                .users
-                .values()
-                .filter_map(|user| user.reference.as_deref())
-                .collect(),
-            Key::GroupRef(_) => self
-                .groups
-                .values()
-                .filter_map(|group| group.reference.as_deref())
-                .collect(),
-            Key::TrainingRef(_) => self
-                .trainings
-                .values()
-                .filter_map(|training| training.reference.as_deref())
-                .collect(),
-            Key::CustomFields(_) => {
-                let fields = self.catalogue.iter().filter_map(|field| field.reference.as_deref());
-                return fields.map(str::to_owned).collect();
-            }
-            _ => Vec::new(),
-        };
-        let wanted = match key {
-            Key::UserRef(wanted) | Key::GroupRef(wanted) | Key::TrainingRef(wanted) => wanted.to_lowercase(),
-            _ => String::new(),
-        };
-        refs.into_iter()
-            .filter(|known| known.to_lowercase() == wanted)
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn outcome(&self, fingerprint: &str) -> Option<Outcome> {
-        self.outcomes.get(fingerprint).cloned()
-    }
-
-    fn mail_is_unsent(&self, reference: &str) -> bool {
-        self.unsent_mails.contains(reference)
-    }
-
-    fn mails_to_record(&self, call: &Call) -> Vec<String> {
-        call.mails.clone()
-    }
-
-    fn is_held(&self, _: &Call) -> bool {
-        false
-    }
-
-    fn unavailable(&self) -> Option<Unavailable> {
-        self.unavailable
-    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Access, Argument, DecodeError, Operation, Scalar, Select, decode::Answer, selection};
 use crate::pluvo::{
-    model::{CustomFieldValue, Id, known_values},
+    model::{CustomFieldValue, Enrollment, Id, known_values},
     request::{FieldInput, GroupInput, GroupRole, MembershipChange, Mutation, MutationAnswer, UserInput},
 };
 
@@ -40,10 +40,13 @@ impl Mutation {
             },
             Self::AddToTraining { .. } => "addUsersToTraining",
             Self::RemoveFromTraining { .. } => "removeUsersFromTraining",
+            Self::Enroll { .. } => "createOfferEventEnrollments",
+            Self::Unenroll { .. } => "unenrollUserFromOfferEvent",
         }
     }
 
-    /// What is sent (developers/users, groups, group-user-manager, training-participants, specs-extra-categories).
+    /// What is sent (developers/users, groups, group-user-manager, training-participants, specs-extra-categories,
+    /// enrollments, common-recipes).
     #[must_use]
     pub fn operation(&self) -> Operation {
         Operation {
@@ -97,6 +100,19 @@ impl Mutation {
                 arguments
             }
             Self::RemoveFromTraining { training, users } => members("trainingId", training, users),
+            Self::Enroll {
+                event,
+                users,
+                send_mail,
+            } => vec![
+                ("offerEventRef", Argument::text(&event.reference)),
+                ("userRefs", Argument::refs(users)),
+                ("sendMail", Argument::bool(*send_mail)),
+            ],
+            Self::Unenroll { event, user } => vec![
+                ("userId", Argument::id(&user.id)),
+                ("offerEventId", Argument::id(&event.id)),
+            ],
         }
     }
 
@@ -120,6 +136,8 @@ impl Mutation {
                 ..
             } => selection::REMOVED,
             Self::RemoveFromTraining { .. } => selection::REMOVED_OR_LINKED,
+            Self::Enroll { .. } => selection::ENROLLMENTS,
+            Self::Unenroll { .. } => selection::UNENROLLED,
         }
     }
 
@@ -138,6 +156,11 @@ impl Mutation {
             }
             Self::CreateGroup(_) | Self::UpdateGroup { .. } => MutationAnswer::Group(answer.member("group")?),
             Self::DeleteGroup(_) => MutationAnswer::Deleted(answer.member("ok")?),
+            Self::Enroll { .. } => {
+                let enrollments: Vec<Option<Enrollment>> = answer.value()?;
+                MutationAnswer::Enrolled(enrollments.into_iter().flatten().collect())
+            }
+            Self::Unenroll { .. } => MutationAnswer::Unenrolled(answer.member("success")?),
             Self::GroupMembers { .. } | Self::AddToTraining { .. } | Self::RemoveFromTraining { .. } => {
                 MutationAnswer::Membership(answer.membership()?)
             }

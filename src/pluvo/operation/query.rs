@@ -1,15 +1,30 @@
 //! The reads.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Access, Argument, DecodeError, Operation, Select, decode::Answer, selection};
 use crate::pluvo::{
-    model::{CustomField, Linked, Page},
+    model::{CustomField, Linked, OfferEvent, Page, Standing, without_nulls},
     request::{ContentType, PageRequest, Query, QueryAnswer},
 };
 
 /// The most that Pluvo gives in one page (developers/pagination).
 const PAGE_SIZE: i32 = 50;
+
+/// A row of `offers`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Offer {
+    #[serde(default, deserialize_with = "without_nulls")]
+    offer_events: Vec<OfferEvent>,
+}
+
+/// The answer of `enrollment`.
+#[derive(Deserialize)]
+struct Enrollment {
+    status: Standing,
+}
 
 type Arguments = Vec<(&'static str, Argument)>;
 
@@ -25,10 +40,14 @@ impl Query {
             Self::User(_) | Self::UserByEmail(_) => "user",
             Self::Group(_) | Self::GroupSize(_) => "group",
             Self::Training(_) => "training",
+            Self::OfferEvent(_) => "offerEvent",
+            Self::OfferEvents => "offers",
+            Self::Enrollment { .. } => "enrollment",
         }
     }
 
-    /// What is sent (developers/users, groups, learning-journeys, extracategory, pagination).
+    /// What is sent (developers/users, groups, learning-journeys, extracategory, offer, offerevent-date, enrollments,
+    /// pagination).
     #[must_use]
     pub fn operation(&self) -> Operation {
         let (arguments, selection): (Arguments, &'static [Select]) = match self {
@@ -54,6 +73,12 @@ impl Query {
             Self::UserByEmail(email) => (vec![("email", Argument::text(email))], selection::USER),
             Self::Group(group) => (vec![group.argument("id", "ref")], selection::GROUP),
             Self::Training(training) => (vec![training.argument("id", "ref")], selection::TRAINING),
+            Self::OfferEvent(event) => (vec![("id", Argument::id(event))], selection::OFFER_EVENT),
+            Self::OfferEvents => (Vec::new(), selection::OFFER_EVENTS),
+            Self::Enrollment { event, user } => (
+                vec![("userId", Argument::id(user)), ("offerEventId", Argument::id(event))],
+                selection::ENROLLMENT,
+            ),
             Self::GroupSize(group) => (vec![("id", Argument::id(group))], selection::GROUP_SIZE),
         };
         Operation {
@@ -83,6 +108,16 @@ impl Query {
             Self::User(_) | Self::UserByEmail(_) => QueryAnswer::User(answer.value()?),
             Self::Group(_) => QueryAnswer::Group(answer.value()?),
             Self::Training(_) => QueryAnswer::Training(answer.value()?),
+            Self::OfferEvent(_) => QueryAnswer::OfferEvent(answer.value()?),
+            Self::OfferEvents => {
+                let offers: Vec<Option<Offer>> = answer.value()?;
+                let events = offers.into_iter().flatten().flat_map(|offer| offer.offer_events);
+                QueryAnswer::OfferEvents(events.collect())
+            }
+            Self::Enrollment { .. } => {
+                let enrollment: Option<Enrollment> = answer.value()?;
+                QueryAnswer::Enrollment(enrollment.map(|enrollment| enrollment.status))
+            }
             Self::GroupSize(_) => QueryAnswer::GroupSize(answer.value()?),
         })
     }

@@ -7,7 +7,7 @@ use super::Operation;
 use crate::pluvo::{
     model::Id,
     request::{
-        ContentType, FieldInput, GroupInput, GroupRole, MembershipChange, Mutation, PageRequest, Query, Selector,
+        ContentType, FieldInput, GroupInput, GroupRole, Keys, MembershipChange, Mutation, PageRequest, Query, Selector,
         UserInput,
     },
 };
@@ -23,6 +23,13 @@ pub fn operations() -> Vec<Operation> {
 
 fn id() -> Id {
     "00000000-0000-4000-8000-000000000000".into()
+}
+
+fn keys() -> Keys {
+    Keys {
+        id: id(),
+        reference: text(),
+    }
 }
 
 fn text() -> Arc<str> {
@@ -58,6 +65,12 @@ pub fn queries() -> Vec<Query> {
         Query::Training(Selector::Id(id())),
         Query::Training(Selector::Ref(text())),
         Query::GroupSize(id()),
+        Query::OfferEvent(id()),
+        Query::OfferEvents,
+        Query::Enrollment {
+            event: id(),
+            user: id(),
+        },
     ]
 }
 
@@ -86,6 +99,15 @@ pub fn mutations() -> Vec<Mutation> {
         Mutation::RemoveFromTraining {
             training: id(),
             users: vec![id()],
+        },
+        Mutation::Enroll {
+            event: keys(),
+            users: vec![keys(), keys()],
+            send_mail: false,
+        },
+        Mutation::Unenroll {
+            event: keys(),
+            user: keys(),
         },
     ];
     for object in [Selector::Id(id()), Selector::Ref(text())] {

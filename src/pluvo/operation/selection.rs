@@ -100,6 +100,18 @@ pub(super) const TRAINING: &[Select] = &[
     optional("Training", "archived"),
 ];
 
+/// Where a server does not say how many more an event takes, it is asked until it refuses.
+pub(super) const OFFER_EVENT: &[Select] = &[
+    field("id"),
+    field("ref"),
+    optional("OfferEvent", "spotsAvailable"),
+    optional("OfferEvent", "waitingList"),
+    optional("OfferEvent", "cancelled"),
+];
+
+pub(super) const OFFER_EVENTS: &[Select] = &[object("offerEvents", OFFER_EVENT)];
+pub(super) const ENROLLMENT: &[Select] = &[field("status")];
+
 /// That `ref` can be read is documented nowhere; without it a connection's own catalogue fills the gap.
 pub(super) const CUSTOM_FIELD: &[Select] = &[
     field("id"),
@@ -134,4 +146,6 @@ pub(super) const REMOVED_OR_LINKED: &[Select] = &[
     field("alreadyRemovedIds"),
     field("idsLinkedViaObject"),
 ];
+pub(super) const ENROLLMENTS: &[Select] = &[object("user", ID), field("status")];
+pub(super) const UNENROLLED: &[Select] = &[field("success")];
 pub(super) const BULK_RESPONSE: &[Select] = &[object("response", &[field("succeededIds")])];

@@ -80,8 +80,11 @@ fn every_variant_has_a_sample() {
         Query::Group(_) => 8,
         Query::Training(_) => 9,
         Query::GroupSize(_) => 10,
+        Query::OfferEvent(_) => 11,
+        Query::OfferEvents => 12,
+        Query::Enrollment { .. } => 13,
     });
-    assert_eq!(queries.collect::<BTreeSet<_>>().len(), 11);
+    assert_eq!(queries.collect::<BTreeSet<_>>().len(), 14);
     let mutations = mutations().into_iter().map(|mutation| match mutation {
         Mutation::CreateUser { .. } => 0,
         Mutation::UpdateUser { .. } => 1,
@@ -92,8 +95,10 @@ fn every_variant_has_a_sample() {
         Mutation::GroupMembers { .. } => 6,
         Mutation::AddToTraining { .. } => 7,
         Mutation::RemoveFromTraining { .. } => 8,
+        Mutation::Enroll { .. } => 9,
+        Mutation::Unenroll { .. } => 10,
     });
-    assert_eq!(mutations.collect::<BTreeSet<_>>().len(), 9);
+    assert_eq!(mutations.collect::<BTreeSet<_>>().len(), 11);
 }
 
 #[test]
