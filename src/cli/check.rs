@@ -10,7 +10,7 @@ use crate::pluvo::{
     error::Error,
     operation::samples::operations,
     request::{ContentType, PageRequest, Query},
-    token::SCOPES,
+    token::{EVENT_SCOPES, SCOPES},
 };
 
 use super::{manifests::Manifests, output::print, target::TargetArgs};
@@ -120,15 +120,21 @@ fn scopes(granted: Option<&str>, findings: &mut Findings) -> Result<()> {
     let Some(granted) = granted else {
         return warn(
             "scopes",
-            &format!("the server does not say which it granted; asked for: {SCOPES}"),
+            &format!("the server does not say which it granted; asked for: {SCOPES} {EVENT_SCOPES}"),
         );
     };
     let has: Vec<_> = granted.split_whitespace().collect();
-    let missing: Vec<_> = SCOPES.split_whitespace().filter(|scope| !has.contains(scope)).collect();
-    if missing.is_empty() {
-        ok("scopes", granted)
-    } else {
-        findings.fail("scopes", &format!("missing: {}; ask Pluvo for them", missing.join(" ")))
+    let missing = |of: &'static str| {
+        let missing: Vec<_> = of.split_whitespace().filter(|scope| !has.contains(scope)).collect();
+        missing.join(" ")
+    };
+    match (missing(SCOPES), missing(EVENT_SCOPES)) {
+        (needed, _) if !needed.is_empty() => findings.fail("scopes", &format!("missing: {needed}; ask Pluvo for them")),
+        (_, events) if !events.is_empty() => warn(
+            "scopes",
+            &format!("{granted}; without {events} nobody can be enrolled in events"),
+        ),
+        _ => ok("scopes", granted),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an organization is asked, and what its answers say: sweeps, point reads, and the choice between them.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -234,6 +234,9 @@ impl State {
     }
 
     fn point(&mut self, question: Question, answer: Result<QueryAnswer, EntryError>, sent: Instant, now: Instant) {
+        if let (Some(key), Ok(_)) = (question.key(), &answer) {
+            self.refused_reads.remove(key);
+        }
         match (question, answer) {
             (Question::Object(_), Ok(QueryAnswer::User(Some(user)))) => self.mirror.merge_user(*user, sent, now),
             (Question::Object(_), Ok(QueryAnswer::Group(Some(group)))) => self.mirror.merge_group(*group, sent),
@@ -277,7 +280,19 @@ impl State {
                     }
                 }
             }
-            (question, answer) => tracing::debug!(?question, error = ?answer.err(), "a read was not answered"),
+            (question, answer) => self.read_refused(&question, answer.err()),
+        }
+    }
+
+    /// A read was not answered as it should be: whoever waits for it is told.
+    fn read_refused(&mut self, question: &Question, error: Option<EntryError>) {
+        tracing::debug!(?question, ?error, "a read was not answered");
+        if let (Some(key), Some(error)) = (question.key(), error) {
+            let message: Arc<str> = error.to_string().into();
+            let known = self.refused_reads.insert(key.clone(), message.clone());
+            if known != Some(message) {
+                self.woken.extend(self.readers.of(key).cloned());
+            }
         }
     }
 
@@ -359,6 +374,8 @@ impl State {
         self.health.next_sweep = Timestamp::now()
             .checked_add(self.schedule.due.saturating_duration_since(now))
             .ok();
+        let readers = &self.readers;
+        self.refused_reads.retain(|key, _| readers.of(key).next().is_some());
         self.woken.extend(self.readers.uncertain().cloned());
         self.connection_woken = true;
     }

@@ -44,6 +44,8 @@ pub struct State {
     pub(super) outcomes: HashMap<ResourceKey, Outcomes>,
     moments: HashMap<ResourceKey, Moment>,
     pub(super) reads: Reads,
+    /// Direct reads that Pluvo refuses, and how.
+    pub(super) refused_reads: HashMap<Key, Arc<str>>,
     pub(super) schedule: Schedule,
     pub(super) breaker: Breaker,
     /// Whether, how and how well the organization is known.
@@ -108,6 +110,7 @@ impl State {
             outcomes: HashMap::new(),
             moments: HashMap::new(),
             reads: Reads::default(),
+            refused_reads: HashMap::new(),
             schedule: Schedule::new(first_sweep),
             breaker: Breaker::default(),
             health: Health::default(),
@@ -122,6 +125,7 @@ impl State {
         View {
             mirror: &self.mirror,
             outcomes: self.outcomes.get(resource),
+            refused_reads: &self.refused_reads,
             queue: &self.queue,
             resource: resource.clone(),
             unsupported: self.unsupported.clone(),

@@ -32,6 +32,7 @@ pub type Outcomes = HashMap<Arc<str>, Outcome>;
 pub struct View<'a> {
     pub(super) mirror: &'a Mirror,
     pub(super) outcomes: Option<&'a Outcomes>,
+    pub(super) refused_reads: &'a HashMap<Key, Arc<str>>,
     pub(super) queue: &'a Queue,
     pub(super) resource: ResourceKey,
     pub(super) unsupported: Arc<Unsupported>,
@@ -192,6 +193,11 @@ impl Observed for View<'_> {
 
     fn is_held(&self, call: &Call) -> bool {
         self.queue.guard.holds(&self.resource, call)
+    }
+
+    fn refused_read(&self) -> Option<Arc<str>> {
+        let read = self.read.borrow();
+        read.unknown.iter().find_map(|key| self.refused_reads.get(key).cloned())
     }
 
     fn lacks(&self, operation: &Operation) -> Option<String> {

@@ -186,6 +186,8 @@ pub trait Observed {
     fn mails_to_record(&self, call: &Call) -> Vec<String>;
     /// Whether the guard holds a call of this resource until somebody approves it.
     fn is_held(&self, call: &Call) -> bool;
+    /// How Pluvo refused to tell something that was asked about in this pass.
+    fn refused_read(&self) -> Option<Arc<str>>;
     /// The first part of the schema that the server lacks and without which an operation cannot be sent.
     fn lacks(&self, operation: &Operation) -> Option<String>;
     /// Why Pluvo cannot be asked, if that is so.

@@ -330,6 +330,10 @@ impl<O: Observed> Observed for Predicted<'_, O> {
         self.observed.is_held(call)
     }
 
+    fn refused_read(&self) -> Option<Arc<str>> {
+        self.observed.refused_read()
+    }
+
     fn lacks(&self, operation: &Operation) -> Option<String> {
         self.observed.lacks(operation)
     }

@@ -21,6 +21,7 @@ pub trait Plan: Managed {
 /// business: a suspended resource is not planned.
 pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, hold_is_over: bool) -> Decision {
     let decision = plan_reachable(resource, registry, observed, hold_is_over);
+    let decision = refused(decision, observed);
     let mut decision = guarded(decision, &resource.connection(), observed);
     let origin = origin(resource);
     decision.calls.iter_mut().for_each(|call| call.origin = origin.clone());
@@ -31,6 +32,18 @@ pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, ho
     let mut decision = unreachable(decision);
     if why == Unavailable::NoCredentials && decision.verdict.reason == Reason::ApiUnavailable {
         decision.verdict = Verdict::not_ready(&resource.connection());
+    }
+    decision
+}
+
+/// What Pluvo refuses to tell is not waited for in silence.
+fn refused(mut decision: Decision, observed: &impl Observed) -> Decision {
+    if !decision.observed
+        && decision.verdict.reason == Reason::Pending
+        && let Some(why) = observed.refused_read()
+    {
+        let message = format!("Pluvo cannot be asked what is needed: {why}; does the API client have all scopes?");
+        decision.verdict = Verdict::stalled(Reason::ApiRejected, message);
     }
     decision
 }

@@ -20,9 +20,12 @@ use super::{
     transport::{Body, Request},
 };
 
-/// All that the operator needs, for every kind of resource.
+/// What the operator needs whatever is declared.
 pub const SCOPES: &str =
     "users.read users.write groups.read groups.write trainings.read trainings.write extra_categories.write";
+
+/// What it needs besides for enrollments in events. An API client that lacks them is asked for less.
+pub const EVENT_SCOPES: &str = "events.read events.write";
 
 /// For a server that does not say how long a token lives; the documented ones live a day.
 const DEFAULT_LIFE: Duration = Duration::from_hours(1);
@@ -174,19 +177,26 @@ impl TokenSource {
 
     async fn request(&self, channel: &Channel) -> Result<Token, Error> {
         let credentials = self.source.read().await?;
-        self.exchange(credentials, channel).await.map_err(|error| match error {
+        let everything = format!("{SCOPES} {EVENT_SCOPES}");
+        let answer = match self.exchange(&credentials, &everything, channel).await {
+            Err(Error::Credentials(CredentialsError::InvalidScope(_))) => {
+                self.exchange(&credentials, SCOPES, channel).await
+            }
+            answer => answer,
+        };
+        answer.map_err(|error| match error {
             Error::Credentials(_) => error,
             other => Error::Token(Box::new(other)),
         })
     }
 
-    async fn exchange(&self, credentials: Credentials, channel: &Channel) -> Result<Token, Error> {
+    async fn exchange(&self, credentials: &Credentials, scopes: &str, channel: &Channel) -> Result<Token, Error> {
         channel.limiter.take().await;
         let (sent, sent_at) = (Instant::now(), Timestamp::now());
         let request = Request {
             url: self.url.clone(),
             bearer: None,
-            body: Body::Form(form(&credentials)),
+            body: Body::Form(form(credentials, scopes)),
         };
         let reply = channel.send(request).await?;
         if !(200..300).contains(&reply.status) {
@@ -205,7 +215,7 @@ impl TokenSource {
             expires_at: sent_at.checked_add(life).unwrap_or(Timestamp::MAX),
             scopes: answer.scope,
             accepted: AtomicBool::new(false),
-            credentials,
+            credentials: credentials.clone(),
             expires: sent.checked_add(life).unwrap_or(sent + DEFAULT_LIFE),
         })
     }
@@ -218,12 +228,12 @@ struct Answer {
     scope: Option<String>,
 }
 
-fn form(credentials: &Credentials) -> SecretString {
+fn form(credentials: &Credentials, scopes: &str) -> SecretString {
     form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
         .append_pair("client_id", &credentials.client_id)
         .append_pair("client_secret", credentials.client_secret.expose_secret())
-        .append_pair("scope", SCOPES)
+        .append_pair("scope", scopes)
         .finish()
         .into()
 }

@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::ensure;
 
+use pluvo_operator::api::Kind;
+
 use crate::support::Result;
 
 /// Which modules each module may use.
@@ -136,6 +138,89 @@ fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A new kind is its own files, and a few lines where all kinds are listed: CONTRIBUTING.md says where.
+#[test]
+fn a_kind_is_named_in_its_own_files_and_where_contributing_says() -> Result {
+    let listed = places_for_a_kind(&fs::read_to_string(root().join("CONTRIBUTING.md"))?);
+    ensure!((1..=5).contains(&listed.len()), "{listed:?}");
+    for place in &listed {
+        ensure!(root().join(place).is_file(), "CONTRIBUTING.md names {place}");
+    }
+    // Everybody may speak of users and groups: they are what the other kinds are about.
+    let kinds = Kind::ALL
+        .iter()
+        .filter(|kind| ![Kind::User, Kind::Group].contains(kind));
+    let mut found = Vec::new();
+    for file in rust_files(&root().join("src"))? {
+        let name = file.strip_prefix(root())?.to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file)?;
+        let is_test = name.contains("/tests") || name.contains("/testing") || name.starts_with("src/sandbox");
+        if is_test || listed.contains(&name) {
+            continue;
+        }
+        let strangers = kinds
+            .clone()
+            .filter(|kind| names_kind(&text, **kind) && !owns(&name, **kind));
+        found.extend(strangers.map(|kind| format!("{name} names {}", kind.name())));
+    }
+    ensure!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+/// The files of the numbered list in "Adding a kind".
+fn places_for_a_kind(contributing: &str) -> Vec<String> {
+    let section = contributing
+        .split("### ")
+        .find(|section| section.starts_with("Adding a kind"));
+    let items = section
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+    items
+        .filter_map(|item| Some(item.split('`').nth(1)?.to_owned()))
+        .collect()
+}
+
+/// Whether code outside of tests and comments names a kind.
+fn names_kind(text: &str, kind: Kind) -> bool {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let variant = format!("{kind:?}");
+    let mut paths = lines.flat_map(|line| line.split(|letter: char| !(letter.is_alphanumeric() || letter == ':')));
+    paths.any(|path| {
+        let steps: Vec<_> = path.split("::").collect();
+        let is_variant = |pair: &[&str]| ["Kind", "Object"].contains(&pair[0]) && pair[1] == variant;
+        steps.contains(&kind.name()) || steps.windows(2).any(is_variant)
+    })
+}
+
+/// Whether a file is named after a kind.
+fn owns(file: &str, kind: Kind) -> bool {
+    let name = format!("{kind:?}").to_lowercase();
+    Path::new(file).with_extension("").iter().any(|part| *part == *name)
+}
+
+#[test]
+fn a_kind_that_is_named_elsewhere_is_found() {
+    let kind = Kind::Assignment;
+    for planted in [
+        "if kind == Kind::Assignment {",
+        "TrainingAssignment::of(x)",
+        "Object::Assignment(a) => 1,",
+    ] {
+        assert!(names_kind(planted, kind), "{planted}");
+    }
+    for harmless in [
+        "// Kind::Assignment",
+        "MailKind::Assignment",
+        "TrainingAssignmentSpec",
+        "#[cfg(test)]\nKind::Assignment",
+    ] {
+        assert!(!names_kind(harmless, kind), "{harmless}");
+    }
+    assert!(owns("src/plan/assignment/tests.rs", kind) && !owns("src/plan/claims.rs", kind));
 }
 
 /// Whoever checks must be checked: each of these is found, and nothing else.

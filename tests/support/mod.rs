@@ -44,7 +44,7 @@ pub use objects::{create_all, create_paced, delete_paced, edit_all, people};
 pub use operator::{Operator, OperatorOptions, SERVED, binary, user};
 pub use proxy::Proxy;
 pub use recorder::{Recorded, Recorder};
-pub use sandbox::{OPERATOR, Organization, PERSON, Sandbox};
+pub use sandbox::{NO_EVENTS, OPERATOR, Organization, PERSON, Sandbox};
 pub use tools::Tools;
 pub use world::{CONFINED, PATIENCE, SEED, Tenant, World, condition, merge, object};
 

@@ -11,6 +11,8 @@ use super::{Result, directory, process::Process};
 
 /// A client with all scopes, for the operator: id and secret.
 pub const OPERATOR: (&str, &str) = ("operator", "operator-secret");
+/// A client that may not touch events: id and secret.
+pub const NO_EVENTS: (&str, &str) = ("no-events", "no-events-secret");
 /// A client with all scopes, for whoever changes things behind the operator's back.
 pub const PERSON: (&str, &str) = ("person", "person-secret");
 
@@ -82,7 +84,18 @@ fn with_clients(seed: &str) -> Result<String> {
     if seed.is_null() {
         seed = json!({});
     }
-    let clients = [OPERATOR, PERSON].map(|(id, secret)| json!({"id": id, "secret": secret}));
+    let all = [OPERATOR, PERSON].map(|(id, secret)| json!({"id": id, "secret": secret}));
+    let scopes = [
+        "users.read",
+        "users.write",
+        "groups.read",
+        "groups.write",
+        "trainings.read",
+        "trainings.write",
+        "extra_categories.write",
+    ];
+    let (id, secret) = NO_EVENTS;
+    let clients = [&all[..], &[json!({"id": id, "secret": secret, "scopes": scopes})]].concat();
     let seed_fields = seed.as_object_mut().context("the seed is not a mapping")?;
     seed_fields.entry("clients").or_insert_with(|| json!(clients));
     Ok(seed.to_string()) // JSON is YAML

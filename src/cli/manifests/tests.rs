@@ -68,7 +68,9 @@ spec: {group: {ref: all}, userSelector: {matchExpressions: [{key: a, operator: L
 ",
     )
     .unwrap_err();
-    let kinds = "PluvoConnection, PluvoGroup, PluvoGroupMembership, PluvoUser, TrainingAssignment";
+    let mut kinds: Vec<_> = crate::api::crds().into_iter().map(|crd| crd.spec.names.kind).collect();
+    kinds.sort();
+    let kinds = kinds.join(", ");
     assert_eq!(
         problems,
         [

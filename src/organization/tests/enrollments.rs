@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::pluvo::support::Unsupported;
+use crate::pluvo::{response::EntryError, support::Unsupported};
 
 /// An organization with users and an event, of which everything was read once.
 fn scene(users: usize, event: serde_json::Value) -> (Scene, Place, Vec<Id>) {
@@ -114,4 +114,32 @@ fn a_server_that_does_not_tell_is_not_asked() {
     scene.settle();
     assert_eq!(presences(&mut scene, &place, &ids), [Presence::Unobservable; 2]);
     assert_eq!(scene.inquiries.len(), before);
+}
+
+#[test]
+fn what_pluvo_refuses_to_tell_is_said_once_and_forgotten_when_it_tells() {
+    let (mut scene, place, ids) = scene(1, json!({}));
+    presences(&mut scene, &place, &ids);
+    let refuse = |scene: &mut Scene| {
+        scene.tick(Duration::from_secs(1));
+        let Next::Send(inquiry) = scene.state.next_inquiry(scene.now) else {
+            panic!("nothing is asked")
+        };
+        scene
+            .state
+            .inquiry_answered(inquiry, vec![Err(EntryError::Unanswered)], scene.now, scene.now);
+        scene.state.take_woken().0.contains(&reader("enrollment"))
+    };
+    let refusal = |scene: &mut Scene| {
+        scene.look(&reader("enrollment"), |view| {
+            view.presence(&place, &ids[0]);
+            view.refused_read()
+        })
+    };
+    assert!(refuse(&mut scene));
+    assert!(refusal(&mut scene).is_some(), "and it is asked again");
+    assert!(!refuse(&mut scene), "nothing is new");
+    refusal(&mut scene);
+    scene.settle();
+    assert_eq!(refusal(&mut scene), None);
 }

@@ -174,6 +174,10 @@ impl Observed for Pluvo {
         false
     }
 
+    fn refused_read(&self) -> Option<Arc<str>> {
+        self.refused_read.clone()
+    }
+
     fn lacks(&self, operation: &Operation) -> Option<String> {
         let lacking = self.lacking.contains(operation.field);
         lacking.then(|| operation.field.to_owned())

@@ -44,6 +44,8 @@ pub struct Pluvo {
     pub refused: HashSet<String>,
     /// Values that are acknowledged and not kept.
     pub ignored: HashSet<String>,
+    /// How it refuses to tell what is unknown.
+    pub refused_read: Option<Arc<str>>,
     /// Root fields that the server lacks.
     pub lacking: HashSet<&'static str>,
     pub outcomes: HashMap<String, Outcome>,

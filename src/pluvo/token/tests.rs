@@ -142,7 +142,7 @@ async fn a_rotation_takes_effect() {
     assert_eq!(
         form,
         "grant_type=client_credentials&client_id=our-client&client_secret=s3cret%26%3D&scope=users.read+users.write+\
-         groups.read+groups.write+trainings.read+trainings.write+extra_categories.write"
+         groups.read+groups.write+trainings.read+trainings.write+extra_categories.write+events.read+events.write"
     );
     assert_eq!(source.reread().await, Ok(false), "the same credentials");
     *rotating.0.lock() = Ok(Credentials {
@@ -156,6 +156,25 @@ async fn a_rotation_takes_effect() {
     assert_eq!(source.reread().await, Err(gone.clone()));
     source.invalidate(&source.current().unwrap());
     assert_eq!(source.token(&channel).await.unwrap_err(), gone.into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_may_not_touch_events_is_asked_for_the_rest() {
+    let transport = Scripted::new(|_, request| async move {
+        let form = text(&request.body);
+        Ok(if form.contains("events.read") {
+            crate::pluvo::transport::Reply {
+                status: 400,
+                retry_after: None,
+                body: r#"{"error": "invalid_scope"}"#.into(),
+            }
+        } else {
+            token_reply(&form)
+        })
+    });
+    let (source, channel) = setup(&transport);
+    let form = secret(&source, &channel).await;
+    assert!(form.ends_with("extra_categories.write"), "{form}");
 }
 
 #[rstest]
