@@ -309,8 +309,9 @@ async fn after_a_release_everything_can_be_removed_without_the_operator() -> Res
     ensure!(exists(&world, "crd").await?, "helm uninstall keeps the definitions");
     let definitions = world.cluster.kubectl(&["get", "crd", "-o", "name"]).await?;
     let ours = definitions.lines().filter(|name| name.ends_with(".pluvo.dev"));
-    let args: Vec<_> = ["delete", "--timeout=60s"].into_iter().chain(ours).collect();
-    ensure!(args.len() == 7, "{args:?}");
+    let ours: Vec<_> = ours.collect();
+    ensure!(ours.len() == pluvo_operator::api::crds().len(), "{ours:?}");
+    let args = [&["delete", "--timeout=60s"], &ours[..]].concat();
     world.cluster.kubectl(&args).await?;
     ensure!(held(&tenant).await? == before);
     Ok(())
