@@ -7,6 +7,7 @@ pub mod annotations;
 pub mod assignment;
 pub mod common;
 pub mod connection;
+pub mod enrollment;
 pub mod group;
 pub mod membership;
 pub mod reason;
@@ -25,6 +26,7 @@ pub use assignment::{TrainingAssignment, TrainingAssignmentSpec};
 pub use common::{ConnectionRef, Management, Mode};
 pub use connection::{PluvoConnection, PluvoConnectionSpec, PluvoConnectionStatus};
 pub use crds::{crd_file_name, crds};
+pub use enrollment::{EventEnrollment, EventEnrollmentSpec};
 pub use group::{PluvoGroup, PluvoGroupSpec};
 pub use membership::{PluvoGroupMembership, PluvoGroupMembershipSpec};
 pub use reason::Reason;
@@ -50,6 +52,7 @@ macro_rules! for_each_kind {
             Group => PluvoGroup,
             Membership => PluvoGroupMembership,
             Assignment => TrainingAssignment,
+            Enrollment => EventEnrollment,
         }
     };
 }

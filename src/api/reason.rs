@@ -84,6 +84,8 @@ reasons! {
     DependencyNotReady,
     /// The mode is Observe and the object does not exist.
     NotFound,
+    /// An offer event takes nobody any more, and has no waiting list.
+    EventFull,
     /// Pluvo refuses for good.
     ApiRejected,
     /// Pluvo accepts the value and keeps another one.
@@ -168,6 +170,7 @@ pub struct Row {
 
 const TRUE: &[&str] = &["True"];
 const FALSE: &[&str] = &["False"];
+const FALSE_OR_UNKNOWN: &[&str] = &["False", "Unknown"];
 const TRUE_OR_FALSE: &[&str] = &["True", "False"];
 const UNKNOWN: &[&str] = &["Unknown"];
 const ANY: &[&str] = &["True", "False", "Unknown"];
@@ -212,7 +215,14 @@ const fn connection(
 
 /// The state table: every state in which a resource may be seen, and no other.
 pub const TABLE: &[Row] = &[
-    row(Reason::InSync, "True", TRUE, FALSE, Progress::Done, "in sync"),
+    row(
+        Reason::InSync,
+        "True",
+        TRUE,
+        FALSE_OR_UNKNOWN,
+        Progress::Done,
+        "in sync; `Unknown` where Pluvo does not tell who is enrolled",
+    ),
     row(
         Reason::DriftReported,
         "True",
@@ -284,6 +294,14 @@ pub const TABLE: &[Row] = &[
         TRUE,
         Progress::Stalled,
         "Observe, and the object is missing",
+    ),
+    row(
+        Reason::EventFull,
+        "False",
+        TRUE,
+        ANY,
+        Progress::Stalled,
+        "the event is full and has no waiting list; tried again when it has room",
     ),
     row(
         Reason::ApiRejected,

@@ -7,6 +7,7 @@ pub mod ceiling;
 mod claims;
 pub mod custom_fields;
 pub mod decision;
+pub mod enrollment;
 pub mod group;
 pub mod key;
 pub mod membership;

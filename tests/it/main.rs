@@ -23,6 +23,7 @@ mod credentials;
 mod deletion;
 mod drift;
 mod drift_rules;
+mod enrollment;
 mod events;
 mod examples;
 mod fault_matrix;
