@@ -12,7 +12,7 @@ use crate::support::{NO_EVENTS, OPERATOR, Result, Tenant, World};
 async fn offers(tenant: &Tenant<'_>, events: Value) -> Result {
     tenant
         .organization
-        .seed(&json!({"offers": [{"ref": "first-aid", "title": "First aid", "events": events}]}))
+        .seed(&json!({"offers": [{"ref": "courses", "title": "Courses", "events": events}]}))
         .await
 }
 
@@ -23,7 +23,7 @@ fn user(reference: &str) -> Value {
 
 /// Who stands how to an event.
 fn enrollments(state: &Value, event: &str) -> BTreeMap<String, String> {
-    let all = &state["offers"]["first-aid"]["events"][event]["enrollments"];
+    let all = &state["offers"]["courses"]["events"][event]["enrollments"];
     serde_json::from_value(all.clone()).unwrap_or_default()
 }
 
@@ -129,7 +129,7 @@ async fn a_full_event_waits_for_room_and_one_with_a_waiting_list_does_not() -> R
     );
 
     // Somebody cancels, so that there is room for one more.
-    let cancels = json!({"offers": {"first-aid": {"events": [{"ref": "small", "enrollments": {"A": "CANCELLED"}}]}}});
+    let cancels = json!({"offers": {"courses": {"events": [{"ref": "small", "enrollments": {"A": "CANCELLED"}}]}}});
     tenant.organization.change(&cancels).await?;
     tenant
         .pluvo("the next one has the place", |state| {
@@ -162,17 +162,17 @@ async fn an_event_that_does_not_exist_is_waited_for() -> Result {
     tenant.organization.seed(&json!({"users": [user("A")]})).await?;
     offers(
         &tenant,
-        json!([{"ref": "first-aid-sept", "title": "September", "type": "MEETING"}]),
+        json!([{"ref": "basics-sept", "title": "September", "type": "MEETING"}]),
     )
     .await?;
-    let spec = json!({"event": {"ref": "first-aid-sep"}, "users": ["A"], "dependencyTimeout": "1s"});
+    let spec = json!({"event": {"ref": "basics-sep"}, "users": ["A"], "dependencyTimeout": "1s"});
     tenant.declare("EventEnrollment", "e", spec).await?;
     let object = tenant
         .reports("EventEnrollment", "e", "Stalled", "True", "DependencyNotReady")
         .await?;
     let text = object["status"].to_string();
-    ensure!(text.contains("there is first-aid-sept"), "{text}");
-    offers_more(&tenant, "first-aid-sep").await?;
+    ensure!(text.contains("there is basics-sept"), "{text}");
+    offers_more(&tenant, "basics-sep").await?;
     tenant.ready("EventEnrollment", "e").await?;
     Ok(())
 }
@@ -182,7 +182,7 @@ async fn offers_more(tenant: &Tenant<'_>, event: &str) -> Result {
     let event = json!({"ref": event, "title": "Another", "type": "MEETING"});
     tenant
         .organization
-        .change(&json!({"offers": {"first-aid": {"events": [event]}}}))
+        .change(&json!({"offers": {"courses": {"events": [event]}}}))
         .await
 }
 
@@ -207,7 +207,7 @@ async fn whoever_leaves_the_list_is_unenrolled_and_whoever_cancels_stays_away(
         .declare("EventEnrollment", "e", spec(&["A", "B", "C"], false))
         .await?;
     tenant.ready("EventEnrollment", "e").await?;
-    let declines = json!({"offers": {"first-aid": {"events": [{"ref": "sept", "enrollments": {"A": "DECLINED"}}]}}});
+    let declines = json!({"offers": {"courses": {"events": [{"ref": "sept", "enrollments": {"A": "DECLINED"}}]}}});
     tenant.organization.change(&declines).await?;
     tenant.declare("EventEnrollment", "e", spec(&["A", "B"], false)).await?;
     tenant

@@ -40,6 +40,13 @@ fn assigned(users: &[&str]) -> Value {
     })
 }
 
+fn enrolled(users: &[&str]) -> Value {
+    json!({
+        "event": {"ref": "first-aid-sept"}, "users": users, "policy": "Owned", "deletionPolicy": "Unenroll",
+        "allowEmpty": true,
+    })
+}
+
 fn jane() -> (&'static str, &'static str, Value) {
     ("PluvoUser", "jane", user("jane", json!({})))
 }
@@ -49,7 +56,7 @@ fn rnd() -> (&'static str, &'static str, Value) {
 }
 
 /// All kinds of mutations.
-pub static KINDS: [Kind; 12] = [
+pub static KINDS: [Kind; 14] = [
     Kind {
         mutation: "updateOrCreateUser",
         before: Vec::new,
@@ -131,6 +138,16 @@ pub static KINDS: [Kind; 12] = [
         before: || vec![jane(), ("TrainingAssignment", "t", assigned(&["jane"]))],
         change: || ("TrainingAssignment", "t", Some(assigned(&[]))),
     },
+    Kind {
+        mutation: "createOfferEventEnrollments",
+        before: || vec![jane()],
+        change: || ("EventEnrollment", "e", Some(enrolled(&["jane"]))),
+    },
+    Kind {
+        mutation: "unenrollUserFromOfferEvent",
+        before: || vec![jane(), ("EventEnrollment", "e", enrolled(&["jane"]))],
+        change: || ("EventEnrollment", "e", Some(enrolled(&[]))),
+    },
 ];
 
 impl Kind {
@@ -154,7 +171,9 @@ impl Kind {
 
     /// Whether the guard counts it.
     pub fn destroys(&self) -> bool {
-        self.mutation == "deleteGroup" || self.mutation.starts_with("remove")
+        ["delete", "remove", "unenroll"]
+            .iter()
+            .any(|destroys| self.mutation.starts_with(destroys))
     }
 
     /// Whether it is done; false where Pluvo has refused it.
@@ -203,7 +222,7 @@ pub async fn settled(tenant: &Tenant<'_>, what: &str, name: &str, lives: bool) -
 }
 
 /// The kinds that tell somebody by mail.
-pub static MAILING: [Kind; 2] = [
+pub static MAILING: [Kind; 3] = [
     Kind {
         mutation: "updateOrCreateUser",
         before: Vec::new,
@@ -216,6 +235,15 @@ pub static MAILING: [Kind; 2] = [
             let mut spec = assigned(&["jane"]);
             spec["sendInvites"] = json!(true);
             ("TrainingAssignment", "t", Some(spec))
+        },
+    },
+    Kind {
+        mutation: "createOfferEventEnrollments",
+        before: || vec![jane()],
+        change: || {
+            let mut spec = enrolled(&["jane"]);
+            spec["sendMail"] = json!(true);
+            ("EventEnrollment", "e", Some(spec))
         },
     },
 ];

@@ -19,7 +19,8 @@ use super::{
 /// How long anything may take that the operator does by itself.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
-/// What every organization begins with unless a test says otherwise: custom fields of every type, and trainings.
+/// What every organization begins with unless a test says otherwise: custom fields of every type, trainings, and an
+/// event.
 pub const SEED: &str = r"
 customFields:
   - {ref: department, title: Department, type: TEXT, for: [USER, GROUP]}
@@ -30,6 +31,10 @@ customFields:
 trainings:
   - {ref: safety-2026, title: Safety}
   - {ref: privacy-2026, title: Privacy}
+offers:
+  - ref: first-aid
+    title: First aid
+    events: [{ref: first-aid-sept, title: September, type: MEETING}]
 ";
 
 /// The namespace of the release that [`World::confine`] makes.
