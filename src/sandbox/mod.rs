@@ -28,10 +28,11 @@
 //! | `GET /_sandbox/log` | the mutations in order: who, what, with which outcome |
 //! | `GET /_sandbox/outbox` | the mails that would have been sent |
 //! | `POST /_sandbox/seed` | adds objects: YAML or JSON as [`Seed`] has them |
-//! | `POST /_sandbox/change` | `{users, groups, trainings, offers}` by ref, with the fields of a seed, `remove…` lists and null for "erase"; `advanceClock: "2m"` |
+//! | `POST /_sandbox/change` | `{users, groups, trainings, offers}` by ref, with the fields of a seed, `remove…` lists and null for "erase"; `advanceClock: "2m"`; `announce: [{event, training, user}]` tells what nothing else brings about |
 //! | `GET`, `POST /_sandbox/settings` | [`Settings`]; a POST changes those that it names |
 //! | `GET`, `POST`, `DELETE /_sandbox/faults` | `{latencyMs, atomicDocuments, next: [{fault, times, operation, endpoint}]}`; a POST replaces all |
 //! | `POST /_sandbox/faults/release` | lets go of the requests that `holdBeforeCommit` and `holdAfterCommit` hold; `held` in the stats counts them |
+//! | `GET`, `POST`, `DELETE /_sandbox/webhooks` | `{url, key, events: [], firstPauseMs}` subscribes; an empty list is every event. The answers count deliveries |
 //! | `POST /_sandbox/tokens/revoke` | ends all tokens |
 //! | `POST /_sandbox/reset` | as at the start; only tokens stay valid |
 //!
@@ -53,6 +54,8 @@
 //! - The report shows trainings by title, in each its participants by name, then certificates by when they were issued;
 //!   days are cut in UTC, and its bounds are inclusive.
 //! - `extraCategories` and the values on objects leave out archived custom fields.
+//! - A webhook is told at most once of an object in one document. Archiving a user is `USER_UPDATED`; a redirect is no
+//!   answer; a delivery that failed is signed anew.
 //! - Without `first` a page has 50 rows. Cursors are positions: rows shift under them while others write.
 //! - A new group takes any number of users (`maxUsers` 0), has no chat and is editable.
 
@@ -73,6 +76,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod webhooks;
 
 pub use self::{
     http::{Sandbox, StartError},

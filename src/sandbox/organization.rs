@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use super::{
     clock::Clock,
@@ -10,10 +11,11 @@ use super::{
     gate::Gate,
     journal::{Journal, Mark},
     scope::Client,
-    settings::Settings,
+    settings::{GroupNews, Settings},
     stats::Meter,
     store::{Refusal, Store},
     tokens::Tokens,
+    webhooks::{Announcement, Webhooks, announced, bodies},
 };
 
 /// What an organization is when it springs into existence, and after a reset.
@@ -51,6 +53,10 @@ pub struct Organization {
     pub faults: Mutex<Faults>,
     /// Where requests wait that a fault holds.
     pub gate: Gate,
+    /// Who is told of what.
+    pub webhooks: Webhooks,
+    /// How often something has happened.
+    pub happenings: watch::Sender<u64>,
     /// Taken exclusively by a document of mutations, so that a document that is rolled back takes no other along and
     /// nobody reads what is not going to stay.
     pub documents: tokio::sync::RwLock<()>,
@@ -69,6 +75,8 @@ impl Organization {
             meter: Meter::default(),
             faults: Mutex::default(),
             gate: Gate::default(),
+            webhooks: Webhooks::default(),
+            happenings: watch::Sender::default(),
             documents: tokio::sync::RwLock::default(),
             origin,
         }
@@ -92,12 +100,52 @@ impl Organization {
     }
 
     /// Changes the data in a way that no operation can: everything that `change` does or, if it refuses, nothing.
-    pub async fn change<T>(&self, change: impl FnOnce(&mut Store) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    pub async fn change<T>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Store) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let _alone = self.documents.write().await;
         let mut changed = self.store.read().clone();
         let result = change(&mut changed)?;
         *self.store.write() = changed;
+        self.tell();
         Ok(result)
+    }
+
+    /// Tells whoever subscribed to it what has happened. Called when it is certain to stay.
+    pub fn tell(self: &Arc<Self>) {
+        let when_visible = self.settings.read().group_news == GroupNews::Visible;
+        let now = self.clock.now();
+        let news = self.store.write().take_news(when_visible);
+        self.happenings.send_modify(|count| *count += 1);
+        if self.webhooks.is_empty() {
+            return;
+        }
+        let store = self.store.read();
+        let told = news.iter().flat_map(|news| bodies(news, &store, now)).collect();
+        self.webhooks.deliver(told);
+        if when_visible && !store.is_settled() {
+            self.tell_later();
+        }
+    }
+
+    /// What was accepted becomes visible by itself, and is told then.
+    fn tell_later(self: &Arc<Self>) {
+        let (organization, delay) = (self.clone(), self.settings.read().visibility_delay);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay.unsigned_abs()).await;
+            let _alone = organization.documents.write().await;
+            organization.settle();
+            organization.tell();
+        });
+    }
+
+    /// Tells of something that no operation brings about.
+    pub fn announce(&self, announcements: &[Announcement]) -> Result<(), Refusal> {
+        let (store, now) = (self.store.read(), self.clock.now());
+        let told = announcements.iter().map(|wanted| announced(wanted, &store, now));
+        self.webhooks.deliver(told.collect::<Result<_, _>>()?);
+        Ok(())
     }
 
     /// As it was at first. Tokens stay valid, so that running clients go on.
@@ -107,6 +155,8 @@ impl Organization {
         *self.settings.write() = self.origin.settings.clone();
         *self.journal.lock() = Journal::default();
         *self.faults.lock() = Faults::default();
+        self.webhooks.clear();
+        self.happenings.send_modify(|count| *count += 1);
         self.gate.release();
         self.meter.reset();
         self.clock.reset();

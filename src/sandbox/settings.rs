@@ -47,6 +47,8 @@ pub struct Settings {
     pub certificate_ids: CertificateIds,
     /// Giving somebody a certificate again, for the same training.
     pub repeated_certificate: RepeatedCertificate,
+    /// When webhooks tell that the members of a group have changed.
+    pub group_news: GroupNews,
     /// What becomes of texts that operations set (names of users and groups, values of custom fields): a server may
     /// tidy what it is given.
     pub texts: Texts,
@@ -73,6 +75,7 @@ impl Default for Settings {
             enrollment_mails: true,
             certificate_ids: CertificateIds::default(),
             repeated_certificate: RepeatedCertificate::default(),
+            group_news: GroupNews::default(),
             texts: Texts::default(),
         }
     }
@@ -195,4 +198,15 @@ pub enum NeverLoggedIn {
     Exclude,
     /// Yes.
     Include,
+}
+
+/// When webhooks tell that the members of a group have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GroupNews {
+    /// When the change can be read.
+    #[default]
+    Visible,
+    /// When it is accepted.
+    Accepted,
 }

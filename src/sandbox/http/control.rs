@@ -14,6 +14,7 @@ use crate::sandbox::{
     settings::Settings,
     stats::Stats,
     store::{Change, GroupDraft, OfferDraft, Refusal, TrainingDraft, UserDraft},
+    webhooks::Announcement,
 };
 
 /// What was counted.
@@ -96,6 +97,7 @@ struct ChangeRequest {
     trainings: BTreeMap<String, TrainingDraft>,
     offers: BTreeMap<String, OfferDraft>,
     advance_clock: Option<SignedDuration>,
+    announce: Vec<Announcement>,
 }
 
 /// Does what no operation can do, or what a person does behind the API's back.
@@ -114,7 +116,27 @@ pub async fn change(Addressed(organization): Addressed, body: Bytes) -> Response
         offers: request.offers,
     };
     let now = organization.clock.now();
-    done(organization.change(|store| store.change(&change, now)).await)
+    let changed = organization.change(|store| store.change(&change, now)).await;
+    done(changed.and_then(|()| organization.announce(&request.announce)))
+}
+
+/// Who is told of what, and how that goes.
+pub async fn webhooks(Addressed(organization): Addressed) -> Response {
+    ok(&organization.webhooks.report())
+}
+
+/// Somebody wants to be told.
+pub async fn subscribe(Addressed(organization): Addressed, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(wanted) => ok(&organization.webhooks.subscribe(wanted)),
+        Err(error) => refuse(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+/// Nobody is told any more.
+pub async fn clear_webhooks(Addressed(organization): Addressed) -> Response {
+    organization.webhooks.clear();
+    ok(&json!({"ok": true}))
 }
 
 /// How the organization answers.

@@ -219,6 +219,7 @@ async fn execute(app: &App, caller: Caller, body: Body, document: Document, faul
             undo.carry_out(&organization);
         }
         organization.log_since(mark);
+        organization.tell();
         answer
     } else {
         let _shared = organization.documents.read().await;

@@ -59,6 +59,8 @@ impl Sandbox {
         }
         let mut store = Store::default();
         seed.fill(&mut store, Timestamp::now())?;
+        // Nobody is told of what was there from the beginning.
+        store.take_news(false);
         let clients = match &*seed.clients {
             [] => vec![Client::with_all_scopes("sandbox", "sandbox-secret")],
             clients => clients.to_vec(),
@@ -130,6 +132,12 @@ fn routes() -> Router<Arc<App>> {
                 .delete(control::clear_faults),
         )
         .route("/_sandbox/faults/release", post(control::release))
+        .route(
+            "/_sandbox/webhooks",
+            get(control::webhooks)
+                .post(control::subscribe)
+                .delete(control::clear_webhooks),
+        )
 }
 
 /// What all requests share.

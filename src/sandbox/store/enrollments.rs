@@ -51,9 +51,26 @@ pub struct Enrollments {
     by_event: BTreeMap<Uuid, BTreeMap<Uuid, Enrollment>>,
     by_user: HashMap<Uuid, BTreeSet<Uuid>>,
     enrolled: HashMap<Uuid, usize>,
+    changed: Vec<(EnrollmentChange, Enrollment)>,
+}
+
+/// What happened to an enrollment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnrollmentChange {
+    /// It is new.
+    Enrolled,
+    /// Its status is another one.
+    Status,
+    /// It was ended.
+    Unenrolled,
 }
 
 impl Enrollments {
+    /// What has happened since this was last asked, in order.
+    pub fn take_changed(&mut self) -> Vec<(EnrollmentChange, Enrollment)> {
+        std::mem::take(&mut self.changed)
+    }
+
     /// Of one user in one event.
     pub fn get(&self, event: Uuid, user: Uuid) -> Option<Enrollment> {
         self.by_event.get(&event)?.get(&user).copied()
@@ -96,6 +113,10 @@ impl Enrollments {
         for event in self.by_user.remove(&user).unwrap_or_default() {
             self.remove(event, user);
         }
+    }
+
+    fn note(&mut self, change: EnrollmentChange, enrollment: Enrollment) {
+        self.changed.push((change, enrollment));
     }
 
     fn put(&mut self, enrollment: Enrollment) {
@@ -203,6 +224,11 @@ impl Store {
             enrolled_at: old.map_or(now, |old| old.enrolled_at),
         };
         self.enrollments.put(enrollment);
+        match old {
+            None => self.enrollments.note(EnrollmentChange::Enrolled, enrollment),
+            Some(old) if old.status != status => self.enrollments.note(EnrollmentChange::Status, enrollment),
+            Some(_) => {}
+        }
         self.show_enrollment(event.id, user, status == EnrollmentStatus::Enrolled);
         enrollment
     }
@@ -216,7 +242,12 @@ impl Store {
             return false;
         }
         match settings.unenrolled {
-            Unenrolled::Cancelled => _ = self.set_enrollment(&event, &user, EnrollmentStatus::Cancelled, now),
+            Unenrolled::Cancelled => {
+                let ended = self.set_enrollment(&event, &user, EnrollmentStatus::Cancelled, now);
+                // Nobody changed its status: it was ended.
+                self.enrollments.changed.retain(|(_, known)| known.id != ended.id);
+                self.enrollments.note(EnrollmentChange::Unenrolled, ended);
+            }
             Unenrolled::Removed => self.unenroll(event.id, user.id),
         }
         true
@@ -224,7 +255,9 @@ impl Store {
 
     /// Takes an enrollment out for good.
     pub fn unenroll(&mut self, event: Uuid, user: Uuid) {
-        self.enrollments.remove(event, user);
+        if let Some(gone) = self.enrollments.remove(event, user) {
+            self.enrollments.note(EnrollmentChange::Unenrolled, gone);
+        }
         if let Some(user) = self.users.get(user).cloned() {
             self.show_enrollment(event, &user, false);
         }

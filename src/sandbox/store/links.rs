@@ -73,6 +73,17 @@ pub struct Links {
     trainings_through: BTreeMap<Uuid, BTreeSet<Uuid>>,
     attendance: HashMap<Uuid, Attendance>,
     nobody: UserIndex,
+    /// Where somebody was accepted or taken out, and where that became visible.
+    moved: Moved,
+}
+
+/// Groups, trainings and events whose seats have changed.
+#[derive(Clone, Debug, Default)]
+pub struct Moved {
+    /// Somebody was accepted or taken out.
+    pub accepted: BTreeSet<Uuid>,
+    /// That became visible.
+    pub visible: BTreeSet<Uuid>,
 }
 
 impl Links {
@@ -168,6 +179,7 @@ impl Links {
             accepted.remove(&user)
         };
         if changed {
+            self.moved.accepted.insert(seat.target);
             self.pending.push_back(Pending {
                 accepted_at: now,
                 seat,
@@ -181,12 +193,20 @@ impl Links {
     /// The same, visible at once: what seeds and changes do.
     pub fn set_at_once(&mut self, seat: Seat, user: &User, added: bool) {
         let accepted = &mut self.rosters.entry(seat).or_default().accepted;
-        if added {
+        let changed = if added {
             accepted.insert(user.id())
         } else {
             accepted.remove(&user.id())
         };
+        if changed {
+            self.moved.accepted.insert(seat.target);
+        }
         self.show(seat, user, added);
+    }
+
+    /// What has changed since this was last asked.
+    pub fn take_moved(&mut self) -> Moved {
+        std::mem::take(&mut self.moved)
     }
 
     /// Whether nothing waits to become visible.
@@ -291,6 +311,7 @@ impl Links {
     }
 
     fn show(&mut self, seat: Seat, user: &User, added: bool) {
+        self.moved.visible.insert(seat.target);
         let roster = self.rosters.entry(seat).or_default();
         let seats = self.visible_seats.entry(user.id()).or_default();
         if added {

@@ -12,6 +12,7 @@ mod find_users;
 mod groups;
 mod links;
 mod memberships;
+mod news;
 mod offers;
 mod portfolio;
 mod refusal;
@@ -32,16 +33,17 @@ pub use self::{
     certificates::{Certificate, CertificateDraft, Issue},
     change::Change,
     custom_fields::{ContentType, CustomField, CustomFieldDraft, FieldOption, FieldType, OptionDraft},
-    enrollments::{Enrollment, EnrollmentStatus},
+    enrollments::{Enrollment, EnrollmentChange, EnrollmentStatus},
     events::{DateDraft, Event, EventDate, EventDraft, EventType},
     find_users::{FieldFilter, UserFilter, UserOrder, UserSort},
     groups::{Group, GroupDraft},
     links::SeatRole,
     memberships::{People, Tally},
+    news::News,
     offers::{Offer, OfferDraft},
-    portfolio::{PortfolioDraft, PortfolioItem, Progress, ReportFilter, ReportRow},
+    portfolio::{PortfolioDraft, PortfolioItem, Progress, ReportFilter, ReportRow, day},
     refusal::{Code, Refusal},
-    table::Selector,
+    table::{Selector, Touch},
     trainings::{Training, TrainingDraft, TrainingFilter},
     users::{Language, Role, User, UserDraft},
     values::{OptionPick, Value, ValueDraft},

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Refusal, SeatRole, Selector, Store, User, or_kept,
-    table::{check_title, derived},
+    table::{Touch, check_title, derived},
 };
 
 /// Something that a user has acquired.
@@ -66,6 +66,9 @@ pub struct Portfolios {
     items: HashMap<Uuid, PortfolioItem>,
     by_user: HashMap<Uuid, Vec<Uuid>>,
     progress: BTreeMap<(Uuid, Uuid), Progress>,
+    touched: Vec<(Touch, PortfolioItem)>,
+    /// Who has completed which training.
+    finished: Vec<(Uuid, Uuid)>,
 }
 
 /// Which rows a report has.
@@ -146,7 +149,19 @@ impl Portfolios {
         if !of_user.contains(&item.id) {
             of_user.push(item.id);
         }
-        self.items.insert(item.id, item);
+        let old = self.items.insert(item.id, item.clone());
+        let touch = if old.is_some() { Touch::Updated } else { Touch::Created };
+        self.touched.push((touch, item));
+    }
+
+    /// What has happened to which items since this was last asked.
+    pub fn take_touched(&mut self) -> Vec<(Touch, PortfolioItem)> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Who has completed which training since this was last asked: training and user.
+    pub fn take_finished(&mut self) -> Vec<(Uuid, Uuid)> {
+        std::mem::take(&mut self.finished)
     }
 }
 
@@ -216,6 +231,7 @@ impl Store {
         if let Some(items) = self.portfolios.by_user.get_mut(&item.user) {
             items.retain(|of_user| *of_user != id);
         }
+        self.portfolios.touched.push((Touch::Deleted, item));
         true
     }
 
@@ -223,7 +239,11 @@ impl Store {
     pub fn set_progress(&mut self, training: Uuid, progress: &BTreeMap<String, Progress>) -> Result<(), Refusal> {
         for (reference, progress) in progress {
             let user = self.users.expect_ref(reference)?.id;
-            self.portfolios.progress.insert((training, user), *progress);
+            let old = self.portfolios.progress.insert((training, user), *progress);
+            let was_complete = old.is_some_and(|old| old.completion_date.is_some());
+            if progress.completion_date.is_some() && !was_complete {
+                self.portfolios.finished.push((training, user));
+            }
         }
         Ok(())
     }
@@ -309,6 +329,7 @@ impl Store {
 }
 
 /// The day of a moment, in UTC.
-fn day(moment: Timestamp) -> Date {
+/// The day of a moment, in UTC.
+pub fn day(moment: Timestamp) -> Date {
     moment.to_zoned(TimeZone::UTC).date()
 }

@@ -77,6 +77,18 @@ pub struct Table<T> {
     by_ref: HashMap<Arc<str>, Uuid>,
     by_name: Ordered<NameKey>,
     retired: HashSet<Uuid>,
+    touched: Vec<(Touch, Arc<T>)>,
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Touch {
+    /// It is new.
+    Created,
+    /// It is another one than before, or something of it is.
+    Updated,
+    /// It is gone.
+    Deleted,
 }
 
 impl<T> Default for Table<T> {
@@ -86,6 +98,7 @@ impl<T> Default for Table<T> {
             by_ref: HashMap::new(),
             by_name: Ordered::default(),
             retired: HashSet::new(),
+            touched: Vec::new(),
         }
     }
 }
@@ -162,7 +175,10 @@ impl<T: Entity> Table<T> {
     /// Puts an object in, or in the place of the one with its id.
     pub fn put(&mut self, entity: T) -> Arc<T> {
         let entity = Arc::new(entity);
-        if let Some(old) = self.by_id.insert(entity.id(), entity.clone()) {
+        let old = self.by_id.insert(entity.id(), entity.clone());
+        let touch = if old.is_some() { Touch::Updated } else { Touch::Created };
+        self.touched.push((touch, entity.clone()));
+        if let Some(old) = old {
             self.by_ref.remove(old.reference());
             self.by_name.remove(&name_key(&*old));
         }
@@ -177,7 +193,31 @@ impl<T: Entity> Table<T> {
         self.by_ref.remove(old.reference());
         self.by_name.remove(&name_key(&*old));
         self.retired.insert(id);
+        self.touched.push((Touch::Deleted, old.clone()));
         Some(old)
+    }
+
+    /// Notes that something of an object changed that is kept elsewhere.
+    pub fn touch(&mut self, id: Uuid) {
+        self.touched
+            .extend(self.by_id.get(&id).map(|entity| (Touch::Updated, entity.clone())));
+    }
+
+    /// What happened to which objects since this was last asked, each object once.
+    pub fn take_touched(&mut self) -> Vec<(Touch, Arc<T>)> {
+        let mut once: Vec<(Touch, Arc<T>)> = Vec::new();
+        let mut places: HashMap<Uuid, usize> = HashMap::new();
+        for (touch, entity) in std::mem::take(&mut self.touched) {
+            let at = places.entry(entity.id()).or_insert(once.len());
+            if let Some(known) = once.get_mut(*at) {
+                // What was made or taken away was also changed.
+                let touch = if touch == Touch::Updated { known.0 } else { touch };
+                *known = (touch, entity);
+            } else {
+                once.push((touch, entity));
+            }
+        }
+        once
     }
 }
 

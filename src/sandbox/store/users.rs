@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Refusal, Selector, Store, or_kept, parse_id,
-    table::{NameKey, Table, entity, name_key},
+    table::{NameKey, Table, Touch, entity, name_key},
 };
 use crate::sandbox::{
     clock::moment_or_null,
@@ -125,6 +125,16 @@ impl Users {
     /// All users in the order of their names.
     pub fn index(&self) -> &UserIndex {
         &self.index
+    }
+
+    /// See [`Table::touch`].
+    pub fn touch(&mut self, id: Uuid) {
+        self.table.touch(id);
+    }
+
+    /// See [`Table::take_touched`].
+    pub fn take_touched(&mut self) -> Vec<(Touch, Arc<User>)> {
+        self.table.take_touched()
     }
 
     fn put(&mut self, user: User) -> Arc<User> {

@@ -104,6 +104,7 @@ impl Store {
         }
         let fields = accepted.iter().map(|(field, _)| *field).collect();
         self.values.by_object.entry(object).or_default().extend(accepted);
+        self.touch(content_type, object);
         Ok(fields)
     }
 
@@ -118,6 +119,7 @@ impl Store {
             let field = self.fields.expect_ref(reference)?.clone();
             if json.is_null() {
                 self.values.by_object.entry(object).or_default().remove(&field.id);
+                self.touch(content_type, object);
                 continue;
             }
             let in_field = |refusal: Refusal| Refusal {
@@ -129,6 +131,15 @@ impl Store {
                 .map_err(in_field)?;
         }
         Ok(())
+    }
+
+    fn touch(&mut self, content_type: ContentType, object: Uuid) {
+        match content_type {
+            ContentType::User => self.users.touch(object),
+            ContentType::Group => self.groups.touch(object),
+            ContentType::Training => self.trainings.touch(object),
+            ContentType::Offer | ContentType::Course | ContentType::Video => {}
+        }
     }
 
     /// The values of an object as a seed would write them.

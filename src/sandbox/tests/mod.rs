@@ -11,6 +11,7 @@ mod recipes;
 mod tokens;
 mod trainings;
 mod users;
+mod webhooks;
 
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
 use serde_json::{Value as Json, json};
