@@ -9,8 +9,9 @@
 //! | [`plan`] | pure: desired and observed in, changes and drift out | `api`, `pluvo` |
 //! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `pluvo`, `plan` |
 //! | [`telemetry`] | metrics, health, logs | `api` |
-//! | [`controller`] | kube-rs: watches, passes, status | `api`, `pluvo`, `plan`, `organization`, `telemetry` |
-//! | [`cli`] | the commands | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `controller` |
+//! | [`webhook`] | what comes in from Pluvo | `pluvo` |
+//! | [`controller`] | kube-rs: watches, passes, status | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook` |
+//! | [`cli`] | the commands | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook`, `controller` |
 //! | `main` | the operator's binary | `cli` |
 //! | `sandbox` | the Pluvo sandbox, second binary | nothing |
 
@@ -33,3 +34,4 @@ pub mod pluvo;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod telemetry;
+pub mod webhook;

@@ -12,7 +12,7 @@ source tests/parts.sh
 
 tests/tools.sh rust cc cxx
 targets=("$@")
-if (($# == 0)); then targets=(seeded answers tokens manifests); fi
+if (($# == 0)); then targets=(seeded answers tokens manifests webhooks); fi
 
 # What the sandbox answers, a file each: STATUS BODY.
 record_answers() {
@@ -50,6 +50,7 @@ seeds_of() { # target
   case $1 in
     seeded) echo "$home/seeds/answers" tests/fuzz/corpus/answers ;;
     manifests) echo examples ;;
+    webhooks) echo tests/fuzz/corpus/webhooks ;;
     *) echo "$home/seeds/$1" "tests/fuzz/corpus/$1" ;;
   esac
 }

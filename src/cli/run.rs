@@ -17,6 +17,7 @@ use crate::{
         logs::{self, Format},
         server,
     },
+    webhook,
 };
 
 /// Runs the operator against the cluster of the kubeconfig, or of the Pod's ServiceAccount.
@@ -34,6 +35,9 @@ pub struct RunArgs {
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// Where Pluvo's webhooks come in, at /webhooks/<namespace>/<connection>. They are not received unless this is set.
+    #[arg(long, value_name = "ADDRESS", env = "PLUVO_WEBHOOK_LISTEN")]
+    webhook_listen: Option<SocketAddr>,
     /// error, warn, info, debug or trace; or filters such as `info,pluvo_operator::organization=debug`.
     #[arg(long, default_value = "info")]
     log_level: String,
@@ -75,13 +79,23 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
+    let webhooks = match args.webhook_listen {
+        Some(address) => {
+            let listener = webhook::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}"))?;
+            tracing::info!(address = %listener.local_addr()?, "receiving webhooks");
+            Some(listener)
+        }
+        None => None,
+    };
     let mut stopped = stopping.clone();
     let serving = tokio::spawn(server::serve(listener, metrics.clone(), readiness, async move {
         // The sender lives until the process ends.
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
     on_signal(stop)?;
-    controller::run(client, options, metrics, ready, stopping).await?;
+    controller::run(client, options, metrics, ready, webhooks, stopping).await?;
     serving.abort();
     tracing::info!("stopped");
     Ok(())

@@ -8,6 +8,7 @@
 //! | `organizations`, `settings`, `secret` | from a connection to its organization |
 //! | `going` | whether a namespace or definition is being deleted |
 //! | `status`, `finalizer`, `events` | the only writes to Kubernetes |
+//! | `webhooks` | from a delivery to the organization that it is about |
 //! | `release` | lets resources go before an uninstall |
 //! | `context` | what passes share |
 
@@ -26,6 +27,7 @@ mod secret;
 mod settings;
 mod status;
 mod wake;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,13 +37,14 @@ use kube::{
     core::NamespaceResourceScope,
     runtime::{applier, controller},
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
     api::{self, Kind, PluvoConnection, for_each_kind},
     plan::registry::Declarable,
     pluvo::endpoint::{AllowedHosts, Endpoint},
     telemetry::Metrics,
+    webhook,
 };
 
 use cache::{Cached, ManagedSink};
@@ -74,12 +77,13 @@ impl Options {
 }
 
 /// Runs the controllers until `stop` becomes true and everything under way has ended. `ready` becomes true when all
-/// watches have shown everything that there is.
+/// watches have shown everything that there is. `webhooks`: where Pluvo's deliveries come in.
 pub async fn run(
     client: Client,
     options: Options,
     metrics: Arc<Metrics>,
     ready: watch::Sender<bool>,
+    webhooks: Option<TcpListener>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
     error::check_crds(&client, options.namespace.as_deref()).await?;
@@ -100,6 +104,7 @@ pub async fn run(
         }
     }
     context.start_passes();
+    let receiving = webhooks.map(|listener| receive(listener, context.clone(), stop.clone()));
     ready.send_replace(true);
     tracing::info!("all watches are complete");
     // Errors only if the sender is gone, which ends the process as well.
@@ -110,7 +115,21 @@ pub async fn run(
     wakes.close();
     join_all(kinds.iter_mut().map(|kind| &mut kind.passes)).await;
     abort(kinds, &forwarding);
+    receiving.iter().for_each(JoinHandle::abort);
     Ok(())
+}
+
+/// Serves webhooks until `stop` becomes true.
+fn receive(listener: TcpListener, context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let stopped = async move {
+            // Errors only if the sender is gone, which ends the process as well.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = webhook::serve(listener, context, stopped).await {
+            tracing::error!(%error, "webhooks are not received any more");
+        }
+    })
 }
 
 /// The tasks of one kind.

@@ -1,15 +1,20 @@
 //! Credentials from a Secret, read with `get` whenever they are needed: a rotation takes effect without a restart.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client};
 use parking_lot::Mutex;
+use secrecy::SecretString;
+use tokio::time::Instant;
 
 use crate::{
     api::Reason,
     pluvo::{
         error::CredentialsError,
         token::{CredentialSource, Credentials},
+        webhook::WebhookKeys,
     },
 };
 
@@ -18,7 +23,20 @@ pub struct SecretSource {
     api: Api<Secret>,
     name: String,
     problem: Mutex<Option<Reason>>,
+    webhook: Mutex<Webhook>,
 }
+
+/// What the Secret holds for webhooks, as it was last read.
+#[derive(Default)]
+struct Webhook {
+    keys: WebhookKeys,
+    read: Option<Instant>,
+}
+
+/// Entries with keys of webhooks: the present one, and during a rotation the one before.
+const WEBHOOK_KEYS: [&str; 2] = ["webhook-key", "webhook-key-previous"];
+/// After this a delivery that is signed with no known key makes the Secret be read.
+const REREAD: Duration = Duration::from_secs(10);
 
 impl SecretSource {
     /// The Secret of a name in a namespace.
@@ -27,7 +45,28 @@ impl SecretSource {
             api: Api::namespaced(client, namespace),
             name: name.to_owned(),
             problem: Mutex::default(),
+            webhook: Mutex::default(),
         }
+    }
+
+    /// The keys of webhooks, as they were last read; `None`: there are none.
+    pub fn webhook_keys(&self) -> Option<WebhookKeys> {
+        let keys = self.webhook.lock().keys.clone();
+        (!keys.is_empty()).then_some(keys)
+    }
+
+    /// The same, read anew unless that was done shortly before.
+    pub async fn reread_webhook_keys(&self) -> Option<WebhookKeys> {
+        {
+            let mut webhook = self.webhook.lock();
+            if webhook.read.is_some_and(|read| read.elapsed() < REREAD) {
+                return None;
+            }
+            webhook.read = Some(Instant::now());
+        }
+        // What is wrong with the rest of the Secret is told where it is needed.
+        let _ = self.get().await;
+        self.webhook_keys()
     }
 
     /// What was wrong with the Secret when it was last read.
@@ -54,6 +93,7 @@ impl SecretSource {
             }
         };
         let data = secret.data.unwrap_or_default();
+        self.note_webhook_keys(&data);
         let text = |key: &str| {
             let bytes = data.get(key).filter(|bytes| !bytes.0.is_empty());
             let text = bytes
@@ -71,6 +111,22 @@ impl SecretSource {
             client_id: text("client-id")?,
             client_secret: text("client-secret")?.into(),
         })
+    }
+}
+
+impl SecretSource {
+    fn note_webhook_keys(&self, data: &BTreeMap<String, ByteString>) {
+        let texts = WEBHOOK_KEYS
+            .iter()
+            .filter_map(|key| std::str::from_utf8(&data.get(*key)?.0).ok());
+        let keys = texts
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(SecretString::from);
+        *self.webhook.lock() = Webhook {
+            keys: keys.collect(),
+            read: Some(Instant::now()),
+        };
     }
 }
 

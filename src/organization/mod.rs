@@ -9,6 +9,7 @@ mod breaker;
 mod driver;
 pub mod guard;
 pub mod health;
+mod hints;
 pub mod hold;
 mod mirror;
 mod outcome;
@@ -34,7 +35,7 @@ use tokio::{
 
 use crate::{
     plan::{Call, ResourceKey},
-    pluvo::{Traffic, client::Client},
+    pluvo::{Traffic, client::Client, webhook::Notice},
 };
 
 use guard::{GuardRecord, GuardReport};
@@ -198,6 +199,15 @@ impl Organization {
     pub fn request_sweep(&self, resource: Option<&ResourceKey>) -> u64 {
         let needed = self.shared.state.lock().request_sweep(resource, Instant::now());
         self.shared.reading.notify_one();
+        needed
+    }
+
+    /// Pluvo says that something has changed: whatever of it is needed is read again. Returns whether anything is.
+    pub fn hint(&self, notice: &Notice) -> bool {
+        let needed = self.shared.state.lock().hint(notice, Instant::now());
+        if needed {
+            self.shared.reading.notify_one();
+        }
         needed
     }
 

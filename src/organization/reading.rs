@@ -51,12 +51,10 @@ impl State {
                 return Next::Send(Inquiry::Pages(pages));
             }
         }
-        let reads = self
-            .reads
-            .due(now, self.settings.linger / 4, self.settings.operations_per_request);
+        let pace = self.settings.pace();
+        let reads = self.reads.due(now, pace);
         if reads.is_some_and(|due| due <= now) {
-            let limit = self.settings.operations_per_request;
-            let questions = self.reads.compose(now, limit, &self.unsupported);
+            let questions = self.reads.compose(now, pace, &self.unsupported);
             if !questions.is_empty() {
                 return Next::Send(Inquiry::Points(questions));
             }
@@ -92,12 +90,18 @@ impl State {
         }
         if self.schedule.due.max(self.held_sweep(now)) <= now {
             self.schedule.trainings.clear();
-            self.schedule.sweep = Some(self.next_sweep(now));
+            let sweep = self.next_sweep(now);
+            if sweep.strategy == Some(Strategy::Lists) {
+                self.schedule.groups.clear();
+            }
+            self.schedule.sweep = Some(sweep);
             self.health.sweep.started_at = Some(Timestamp::now());
             self.schedule.reread_credentials = true;
             self.connection_woken |= self.health.sweep.count == 0;
-        } else if !self.schedule.trainings.is_empty() {
-            self.schedule.sweep = Some(Sweep::of_trainings(now, std::mem::take(&mut self.schedule.trainings)));
+        } else if !self.schedule.trainings.is_empty() || !self.schedule.groups.is_empty() {
+            let trainings = std::mem::take(&mut self.schedule.trainings);
+            let groups = std::mem::take(&mut self.schedule.groups);
+            self.schedule.sweep = Some(Sweep::of_places(now, trainings, groups));
         }
     }
 
@@ -280,6 +284,7 @@ impl State {
                     }
                 }
             }
+            (Question::Changed(group), Ok(QueryAnswer::GroupSize(Some(size)))) => self.members_counted(&group, size),
             (question, answer) => self.read_refused(&question, answer.err()),
         }
     }
@@ -300,12 +305,19 @@ impl State {
         let Some(sweep) = self.schedule.sweep.take_if(|sweep| sweep.is_over()) else {
             return;
         };
-        for list in &sweep.lists {
-            if let ListKey::Participants(training) = &list.key
-                && list.finished()
-            {
-                self.mirror
-                    .participants_listed(training, list.seen().clone(), sweep.started, list.complete());
+        for list in sweep.lists.iter().filter(|list| list.finished()) {
+            match &list.key {
+                ListKey::Participants(training) => {
+                    self.mirror
+                        .participants_listed(training, list.seen().clone(), sweep.started, list.complete());
+                }
+                // Whoever is known to be in the group and was not seen is asked for.
+                ListKey::Members(group) => {
+                    for user in self.mirror.members_unseen(group, list.seen()) {
+                        self.reads.want_anew(Key::UserId(user), now);
+                    }
+                }
+                ListKey::ActiveUsers | ListKey::ArchivedUsers | ListKey::Groups => {}
             }
         }
         match sweep.strategy {

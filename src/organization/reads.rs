@@ -1,6 +1,9 @@
 //! Point reads: questions about single objects, which collect as writes do.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -20,15 +23,32 @@ pub struct Reads {
     under_way: HashSet<Key>,
     /// When to ask next whether the memberships of a group became visible, and how often that was asked.
     sizes: HashMap<(Id, GroupRole), (Instant, u32)>,
+    /// What webhooks have told of, and when.
+    hinted: BTreeMap<Question, Instant>,
+    /// Before this no request leaves because of hints.
+    hints_wait: Option<Instant>,
+}
+
+/// How questions become requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How long the first of a request waits for others.
+    pub linger: Duration,
+    /// Questions in a request, at most.
+    pub limit: usize,
+    /// The time between two requests because of hints, at least: they take half of what Pluvo may be asked.
+    pub between_hints: Duration,
 }
 
 /// What one point read is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// The object at a key.
     Object(Key),
-    /// How many belong to a group.
+    /// How many belong to a group in which memberships are to become visible.
     Size(Id, GroupRole),
+    /// How many belong to a group that is said to have changed.
+    Changed(Id),
 }
 
 impl Question {
@@ -37,7 +57,7 @@ impl Question {
     pub fn key(&self) -> Option<&Key> {
         match self {
             Self::Object(key) => Some(key),
-            Self::Size(..) => None,
+            Self::Size(..) | Self::Changed(_) => None,
         }
     }
 }
@@ -58,6 +78,12 @@ impl Reads {
         }
     }
 
+    /// Something is said to have changed: it is asked for, however often that is said meanwhile. A read that is under way
+    /// was sent too early.
+    pub fn hint(&mut self, question: Question, now: Instant) {
+        self.hinted.entry(question).or_insert(now);
+    }
+
     /// Whether a direct read can answer a key, and the server understands it.
     #[must_use]
     pub fn may_ask(key: &Key, unsupported: &Unsupported) -> bool {
@@ -67,7 +93,7 @@ impl Reads {
     /// Whether nothing waits or is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.under_way.is_empty() && self.sizes.is_empty()
+        self.wanted.is_empty() && self.under_way.is_empty() && self.sizes.is_empty() && self.hinted.is_empty()
     }
 
     /// Asks about a group's size while memberships wait to become visible: at once, then at growing intervals.
@@ -85,25 +111,32 @@ impl Reads {
         }
     }
 
-    /// When the next request is to leave; `linger` lets questions collect, at most `limit`.
+    /// When the next request is to leave.
     #[must_use]
-    pub fn due(&self, now: Instant, linger: std::time::Duration, limit: usize) -> Option<Instant> {
-        let objects = if self.wanted.len() >= limit {
+    pub fn due(&self, now: Instant, pace: Pace) -> Option<Instant> {
+        let objects = if self.wanted.len() >= pace.limit {
             Some(now)
         } else {
-            self.wanted.values().min().map(|since| *since + linger)
+            self.wanted.values().min().map(|since| *since + pace.linger)
         };
         let sizes = self.sizes.values().map(|(at, _)| *at).min();
-        objects.into_iter().chain(sizes).min()
+        let hints = self.hints_due(pace);
+        objects.into_iter().chain(sizes).chain(hints).min()
     }
 
-    /// The next questions, at most `limit`, without those that this server does not understand.
-    pub fn compose(&mut self, now: Instant, limit: usize, unsupported: &Unsupported) -> Vec<(Question, Query)> {
+    fn hints_due(&self, pace: Pace) -> Option<Instant> {
+        let since = self.hinted.values().min()?;
+        Some((*since + pace.linger).max(self.hints_wait.unwrap_or(*since)))
+    }
+
+    /// The next questions, without those that this server does not understand.
+    pub fn compose(&mut self, now: Instant, pace: Pace, unsupported: &Unsupported) -> Vec<(Question, Query)> {
+        let limit = pace.limit;
         let mut questions = Vec::new();
         let due = self.sizes.iter_mut().filter(|(_, (at, _))| *at <= now);
         for ((group, role), (at, asked)) in due.take(limit) {
             *asked += 1;
-            *at = now + std::time::Duration::from_secs(1 << (*asked).min(6));
+            *at = now + Duration::from_secs(1 << (*asked).min(6));
             questions.push((Question::Size(group.clone(), *role), Query::GroupSize(group.clone())));
         }
         let keys: Vec<_> = self.wanted.keys().take(limit - questions.len()).cloned().collect();
@@ -114,7 +147,38 @@ impl Reads {
                 questions.push((Question::Object(key), query));
             }
         }
+        if self.hints_due(pace).is_some_and(|due| due <= now) {
+            self.compose_hints(&mut questions, now, pace, unsupported);
+        }
         questions
+    }
+
+    fn compose_hints(
+        &mut self,
+        questions: &mut Vec<(Question, Query)>,
+        now: Instant,
+        pace: Pace,
+        unsupported: &Unsupported,
+    ) {
+        let before = questions.len();
+        while questions.len() < pace.limit
+            && let Some((question, _)) = self.hinted.pop_first()
+        {
+            let query = match &question {
+                // It is asked for in this very request.
+                question if questions.iter().any(|(asked, _)| asked == question) => continue,
+                Question::Object(key) => query(key),
+                Question::Changed(group) => Some(Query::GroupSize(group.clone())),
+                Question::Size(..) => None,
+            };
+            if let Some(query) = query.filter(|query| unsupported.blocks(&query.operation()).is_none()) {
+                self.under_way.extend(question.key().cloned());
+                questions.push((question, query));
+            }
+        }
+        if questions.len() > before {
+            self.hints_wait = Some(now + pace.between_hints);
+        }
     }
 
     /// Questions have come back, answered or not.

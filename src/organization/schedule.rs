@@ -28,6 +28,8 @@ pub struct Schedule {
     pub direct_reads_deny: bool,
     /// Trainings whose participants are to be read before the next sweep.
     pub trainings: BTreeSet<Id>,
+    /// Groups whose members are to be read before the next sweep of lists.
+    pub groups: BTreeSet<Id>,
     /// When to look again at trainings whose acknowledged memberships are not visible yet, and how often that was done.
     pub trainings_at: Option<(Instant, u32)>,
     /// Resources that asked for a sweep: its end wakes them.
@@ -50,6 +52,7 @@ impl Schedule {
             denied: HashSet::new(),
             direct_reads_deny: false,
             trainings: BTreeSet::new(),
+            groups: BTreeSet::new(),
             trainings_at: None,
             waiters: BTreeSet::new(),
             requested: false,

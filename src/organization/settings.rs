@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::pluvo::limiter::Limits;
 
-use super::guard::GuardSettings;
+use super::{guard::GuardSettings, reads::Pace};
 
 /// How an organization is read and written.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,17 @@ pub struct Settings {
     pub limits: Limits,
     /// How much may be destroyed.
     pub guard: GuardSettings,
+}
+
+impl Settings {
+    /// How direct reads become requests. What webhooks tell takes half of the requests at most.
+    pub(super) fn pace(&self) -> Pace {
+        Pace {
+            linger: self.linger / 4,
+            limit: self.operations_per_request,
+            between_hints: Duration::from_secs_f64(2.0 / self.limits.requests_per_second.max(0.1)),
+        }
+    }
 }
 
 impl Default for Settings {

@@ -27,6 +27,8 @@ pub enum ListKey {
     Groups,
     /// The participants of one training.
     Participants(Id),
+    /// The members of one group.
+    Members(Id),
 }
 
 /// How far one list has been read.
@@ -104,6 +106,10 @@ impl ListRead {
                 training: training.clone(),
                 page,
             },
+            ListKey::Members(group) => Query::GroupMembers {
+                group: group.clone(),
+                page,
+            },
         }
     }
 }
@@ -127,7 +133,7 @@ pub struct Sweep {
     pub lists: Vec<ListRead>,
     /// Requests so far.
     pub requests: u32,
-    /// How the organization is read; `None`: only some trainings are.
+    /// How the organization is read; `None`: only who is in some places.
     pub strategy: Option<Strategy>,
     /// Objects whose direct read has not been answered yet.
     points: HashSet<Key>,
@@ -150,9 +156,14 @@ impl Sweep {
         Self::new(now, Some(Strategy::PointReads), lists, points)
     }
 
-    /// A read of the participants of some trainings.
-    pub fn of_trainings(now: Instant, trainings: impl IntoIterator<Item = Id>) -> Self {
-        let lists = trainings.into_iter().map(ListKey::Participants);
+    /// A read of the participants of some trainings, and of the members of some groups.
+    pub fn of_places(
+        now: Instant,
+        trainings: impl IntoIterator<Item = Id>,
+        groups: impl IntoIterator<Item = Id>,
+    ) -> Self {
+        let trainings = trainings.into_iter().map(ListKey::Participants);
+        let lists = trainings.chain(groups.into_iter().map(ListKey::Members));
         Self::new(now, None, lists, HashSet::new())
     }
 
@@ -247,7 +258,7 @@ impl Sweep {
     #[must_use]
     pub fn pages(&self) -> usize {
         let lists = self.lists.iter();
-        let lists = lists.filter(|list| !matches!(list.key, ListKey::Participants(_)));
+        let lists = lists.filter(|list| !matches!(list.key, ListKey::Participants(_) | ListKey::Members(_)));
         lists.map(|list| list.rows.div_ceil(PAGE)).max().unwrap_or_default()
     }
 

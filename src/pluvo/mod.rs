@@ -21,5 +21,6 @@ pub mod support;
 pub(crate) mod testing;
 pub mod token;
 pub mod transport;
+pub mod webhook;
 
 pub use self::channel::{Counters, Traffic};

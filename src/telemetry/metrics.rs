@@ -18,6 +18,7 @@ pub struct Metrics {
     conflicts: Counter,
     guard_held: Family<HeldLabel, Gauge>,
     guard_passed: Family<HeldLabel, Gauge>,
+    webhooks: Family<DeliveryLabel, Counter>,
 }
 
 /// What the guard of a connection counts.
@@ -38,6 +39,13 @@ struct HeldLabel {
     namespace: String,
     connection: String,
     what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabel {
+    namespace: String,
+    connection: String,
+    outcome: &'static str,
 }
 
 const DESTRUCTIVE: &str = "destructive";
@@ -99,6 +107,12 @@ impl Default for Metrics {
             "What the guard of a connection let through within its window, approved sets apart",
             guard_passed.clone(),
         );
+        let webhooks = Family::default();
+        registry.register(
+            "webhooks",
+            "Deliveries of webhooks by what became of them; without a connection where there is none of that name",
+            webhooks.clone(),
+        );
         Self {
             registry,
             passes,
@@ -107,6 +121,7 @@ impl Default for Metrics {
             conflicts,
             guard_held,
             guard_passed,
+            webhooks,
         }
     }
 }
@@ -144,6 +159,16 @@ impl Metrics {
                 family.remove(&HeldLabel::new(namespace, connection, what));
             }
         }
+    }
+
+    /// A delivery of a webhook has come. Names are those of connections that exist, else empty: labels stay few.
+    pub fn webhook(&self, namespace: &str, connection: &str, outcome: &'static str) {
+        let label = DeliveryLabel {
+            namespace: namespace.to_owned(),
+            connection: connection.to_owned(),
+            outcome,
+        };
+        self.webhooks.get_or_create(&label).inc();
     }
 
     /// A write was refused because the object had changed.

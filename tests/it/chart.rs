@@ -73,6 +73,20 @@ async fn arguments_follow_the_values() -> Result {
     let container = &pod(&documents)?["containers"][0];
     assert_eq!(container["args"], json!(args));
     assert_eq!(container["ports"][0]["containerPort"], 9000);
+    assert!(!documents.iter().any(|document| document["kind"] == "Service"));
+
+    let documents = render(&["webhooks.enabled=true", "webhooks.port=9001"]).await?;
+    let container = &pod(&documents)?["containers"][0];
+    assert_eq!(container["args"][2], "--webhook-listen=0.0.0.0:9001");
+    assert_eq!(
+        container["ports"][1],
+        json!({"name": "webhooks", "containerPort": 9001})
+    );
+    let services = documents.iter().filter(|document| document["kind"] == "Service");
+    let ports: Vec<_> = services
+        .map(|service| &service["spec"]["ports"][0]["targetPort"])
+        .collect();
+    assert_eq!(ports, ["webhooks"]);
     Ok(())
 }
 

@@ -46,3 +46,4 @@ mod states;
 mod status_table;
 mod union;
 mod wakes;
+mod webhooks;

@@ -33,6 +33,7 @@ mod process;
 mod proxy;
 pub mod recorder;
 mod sandbox;
+mod signature;
 mod tools;
 mod world;
 
@@ -45,6 +46,7 @@ pub use operator::{Operator, OperatorOptions, SERVED, binary, user};
 pub use proxy::Proxy;
 pub use recorder::{Recorded, Recorder};
 pub use sandbox::{NO_EVENTS, OPERATOR, Organization, PERSON, Sandbox};
+pub use signature::signature;
 pub use tools::Tools;
 pub use world::{CONFINED, PATIENCE, SEED, Tenant, World, condition, merge, object};
 

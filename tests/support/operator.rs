@@ -84,6 +84,7 @@ pub struct Operator {
     kubeconfig: PathBuf,
     directory: PathBuf,
     options: OperatorOptions,
+    webhooks: String,
     running: Option<(Process, Run)>,
 }
 
@@ -102,13 +103,19 @@ pub struct Run {
 impl Operator {
     /// Installs the chart, CRDs included. Nothing runs before [`Self::start`].
     pub async fn install(cluster: &Cluster, options: OperatorOptions) -> Result<Self> {
-        let port = Tools::get()?.run("testcluster", &["port"], None, "").await?;
+        let tools = Tools::get()?;
+        let port = tools.run("testcluster", &["port"], None, "").await?;
+        let webhooks = tools.run("testcluster", &["port"], None, "").await?;
         let operator = Self {
             kubeconfig: cluster.kubeconfig(),
             directory: directory::subdirectory("operator")?,
             options: options
                 .with("metrics.address=127.0.0.1")
-                .with(&format!("metrics.port={}", port.trim())),
+                .with(&format!("metrics.port={}", port.trim()))
+                .with("webhooks.enabled=true")
+                .with("webhooks.address=127.0.0.1")
+                .with(&format!("webhooks.port={}", webhooks.trim())),
+            webhooks: format!("http://127.0.0.1:{}/webhooks", webhooks.trim()),
             running: None,
         };
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/pluvo-operator");
@@ -197,6 +204,11 @@ impl Operator {
         let status = self.terminate().await?;
         ensure!(status.success(), "the operator ended with {status}");
         self.start().await
+    }
+
+    /// Where it takes the webhooks of a connection.
+    pub fn webhook(&self, namespace: &str, connection: &str) -> String {
+        format!("{}/{namespace}/{connection}", self.webhooks)
     }
 
     /// What it was started with.

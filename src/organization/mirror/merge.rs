@@ -181,6 +181,16 @@ impl Mirror {
         }
     }
 
+    /// Those who are known to be in a group, in either role, and are not among `seen`.
+    #[must_use]
+    pub fn members_unseen(&self, group: &Id, seen: &HashSet<Id>) -> HashSet<Id> {
+        let roles = [GroupRole::Participant, GroupRole::Manager].into_iter();
+        let members = roles
+            .filter_map(|role| self.members.get(&(group.clone(), role)))
+            .flatten();
+        members.filter(|user| !seen.contains(user)).cloned().collect()
+    }
+
     /// Places with acknowledged memberships that no read has shown yet.
     #[must_use]
     pub fn waiting_places(&self) -> Vec<Place> {

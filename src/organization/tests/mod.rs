@@ -3,6 +3,7 @@
 
 mod documents;
 mod enrollments;
+mod hints;
 mod laws;
 mod mails;
 mod server;

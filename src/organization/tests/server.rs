@@ -73,7 +73,12 @@ fn answer(pluvo: &Pluvo, query: &Query) -> QueryAnswer {
         Query::Enrollment { event, user } => {
             QueryAnswer::Enrollment(pluvo.enrollments.get(&(event.clone(), user.clone())).cloned())
         }
-        Query::GroupMembers { .. } | Query::Trainings { .. } => unreachable!("sweeps do not ask {query:?}"),
+        Query::GroupMembers { group, page } => {
+            let members = pluvo.members(&Place::Group(group.clone(), GroupRole::Participant));
+            let users = members.iter().filter_map(|reference| pluvo.by_ref(reference).cloned());
+            QueryAnswer::Users(page_of(users.collect(), page))
+        }
+        Query::Trainings { .. } => unreachable!("sweeps do not ask {query:?}"),
     }
 }
 

@@ -1,0 +1,117 @@
+//! Listens, verifies, answers.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use parking_lot::Mutex;
+use tokio::{net::TcpListener, time::timeout};
+
+use super::{Addressee, Outcome, Receiver, recent::Recent};
+use crate::pluvo::webhook::{Notice, WebhookKeys};
+
+/// The largest body that is read. Pluvo's documented ones have a few hundred bytes.
+const LARGEST: usize = 256 * 1024;
+/// How long a body may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Shared<R> {
+    receiver: Arc<R>,
+    recent: Mutex<Recent>,
+}
+
+/// Listens. Fails if the address cannot be used.
+///
+/// # Errors
+///
+/// The address is taken, or not one of this machine.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until `stop` is done.
+///
+/// # Errors
+///
+/// The listener fails.
+pub async fn serve<R: Receiver>(
+    listener: TcpListener,
+    receiver: Arc<R>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let shared = Shared {
+        receiver,
+        recent: Mutex::default(),
+    };
+    let router = Router::new()
+        .route("/webhooks/{namespace}/{connection}", post(deliver::<R>))
+        .with_state(Arc::new(shared));
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+async fn deliver<R: Receiver>(
+    State(shared): State<Arc<Shared<R>>>,
+    Path((namespace, connection)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> StatusCode {
+    let to = Addressee {
+        namespace: namespace.into(),
+        connection: connection.into(),
+    };
+    let outcome = shared.judge(&to, &headers, body).await;
+    let known = (outcome != Outcome::NoConnection).then_some(&to);
+    shared.receiver.count(known, outcome);
+    status(outcome)
+}
+
+/// A repetition, and what nobody knows, is taken: sending it again would change nothing.
+fn status(outcome: Outcome) -> StatusCode {
+    match outcome {
+        Outcome::Taken | Outcome::Unneeded | Outcome::Repeated | Outcome::UnknownEvent => StatusCode::OK,
+        Outcome::Malformed => StatusCode::BAD_REQUEST,
+        Outcome::Forged => StatusCode::UNAUTHORIZED,
+        Outcome::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Outcome::NoConnection => StatusCode::NOT_FOUND,
+    }
+}
+
+impl<R: Receiver> Shared<R> {
+    async fn judge(&self, to: &Addressee, headers: &HeaderMap, body: Body) -> Outcome {
+        let Some(keys) = self.receiver.keys(to) else {
+            return Outcome::NoConnection;
+        };
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let Some((salt, signature)) = text("x-signature-salt").zip(text("x-signature")) else {
+            return Outcome::Forged;
+        };
+        let Ok(Ok(body)) = timeout(PATIENCE, to_bytes(body, LARGEST)).await else {
+            return Outcome::TooLarge;
+        };
+        if !self.is_genuine(to, &keys, salt, signature, &body).await {
+            return Outcome::Forged;
+        }
+        let path = format!("{}/{}", to.namespace, to.connection);
+        if !self.recent.lock().is_new(&path, salt, &body) {
+            return Outcome::Repeated;
+        }
+        match Notice::parse(&body) {
+            Ok(notice) if self.receiver.take(to, &notice) => Outcome::Taken,
+            Ok(_) => Outcome::Unneeded,
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn is_genuine(&self, to: &Addressee, keys: &WebhookKeys, salt: &str, signature: &str, body: &Bytes) -> bool {
+        if keys.accept(salt, signature, body) {
+            return true;
+        }
+        let anew = self.receiver.reread_keys(to).await;
+        anew.is_some_and(|keys| keys.accept(salt, signature, body))
+    }
+}
