@@ -110,6 +110,8 @@ reasons! {
     NotPermitted,
     /// The account holds a role that the connection does not permit, and is never changed.
     Protected,
+    /// The server lacks a part of the schema.
+    Unsupported,
     /// Pluvo cannot be reached.
     ApiUnavailable,
     /// The connection does not exist or is not ready.
@@ -398,6 +400,14 @@ pub const TABLE: &[Row] = &[
         ANY,
         Progress::Stalled,
         "the account holds a role outside of the permit, and differs",
+    ),
+    row(
+        Reason::Unsupported,
+        "False",
+        TRUE,
+        ANY,
+        Progress::Stalled,
+        "the server lacks a part of the schema that this needs",
     ),
     row(
         Reason::ApiUnavailable,

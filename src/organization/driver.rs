@@ -160,12 +160,13 @@ async fn inquire(shared: Arc<Shared>, slot: Slot, inquiry: Inquiry) {
     let result = shared.client.execute(slot, &document).await;
     {
         let mut state = shared.state.lock();
-        state.learn(shared.client.unsupported());
+        let learned = state.learn(shared.client.unsupported());
         match result {
             Ok(response) => {
                 let answers = decode(&inquiry, response);
                 state.inquiry_answered(inquiry, answers, sent, Instant::now());
             }
+            Err(Error::Document(_)) if learned => state.inquiry_rejected(&inquiry, Instant::now()),
             Err(error) => failed(&shared, &mut state, &inquiry, error),
         }
     }

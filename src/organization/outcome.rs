@@ -228,6 +228,10 @@ impl State {
         for key in keys_of(&entry.mutation) {
             self.doubt(&key, now);
         }
+        // What the server does not understand is not asked for again, and the next pass says why.
+        if self.unsupported.blocks(&entry.mutation.operation()).is_some() {
+            return;
+        }
         if entry.users().len() > 1 {
             self.queue
                 .ask_singly(entry.parts.iter().map(|(resource, _)| resource.clone()));

@@ -46,6 +46,11 @@ impl State {
         self.watch_visibility(now);
         self.start_sweep(now);
         if let Some(sweep) = &mut self.schedule.sweep {
+            sweep.skip(|query| self.unsupported.blocks(&query.operation()).is_some());
+            self.finish_sweep(now);
+            self.note_woken();
+        }
+        if let Some(sweep) = &mut self.schedule.sweep {
             let pages = sweep.next(self.settings.operations_per_request);
             if !pages.is_empty() {
                 return Next::Send(Inquiry::Pages(pages));
@@ -158,8 +163,20 @@ impl State {
         }
     }
 
+    /// Questions were rejected, and it is known now which of them the server does not understand: the others are asked
+    /// again.
+    pub fn inquiry_rejected(&mut self, inquiry: &Inquiry, now: Instant) {
+        self.succeeded();
+        self.returned_unanswered(inquiry, now);
+        self.note_woken();
+    }
+
     /// Questions came back without an answer.
     pub fn inquiry_failed(&mut self, inquiry: &Inquiry) {
+        self.returned_unanswered(inquiry, self.breaker.open_until().unwrap_or_else(Instant::now));
+    }
+
+    fn returned_unanswered(&mut self, inquiry: &Inquiry, ask_at: Instant) {
         match inquiry {
             Inquiry::Pages(_) => {
                 if let Some(sweep) = &mut self.schedule.sweep {
@@ -169,9 +186,10 @@ impl State {
             Inquiry::Points(questions) => {
                 self.reads.finish(questions.iter().map(|(question, _)| question));
                 for (question, _) in questions {
-                    if let Question::Object(key) = question {
-                        self.reads
-                            .want(key.clone(), self.breaker.open_until().unwrap_or_else(Instant::now));
+                    match question {
+                        Question::Object(key) => self.reads.want(key.clone(), ask_at),
+                        Question::Changed(_) => self.reads.hint(question.clone(), ask_at),
+                        Question::Size(..) => {}
                     }
                 }
             }

@@ -11,7 +11,7 @@ use crate::{
     plan::observed::{Key, Place},
     pluvo::{
         model::Id,
-        request::{GroupRole, Query, Selector},
+        request::{GroupRole, PageRequest, Query, Selector},
         support::Unsupported,
     },
 };
@@ -187,6 +187,19 @@ impl Reads {
             self.under_way.remove(key);
         }
     }
+}
+
+/// The part of the schema that the server lacks and without which a key is not told.
+pub fn lacks(key: &Key, unsupported: &Unsupported) -> Option<String> {
+    let by_list = || match key {
+        Key::Participants(training) => Some(Query::TrainingParticipants {
+            training: training.clone(),
+            page: PageRequest::default(),
+        }),
+        _ => None,
+    };
+    let query = query(key).or_else(by_list)?;
+    unsupported.blocks(&query.operation())
 }
 
 fn query(key: &Key) -> Option<Query> {

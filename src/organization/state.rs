@@ -126,6 +126,7 @@ impl State {
             mirror: &self.mirror,
             outcomes: self.outcomes.get(resource),
             refused_reads: &self.refused_reads,
+            was_swept: self.health.sweep.count > 0,
             queue: &self.queue,
             resource: resource.clone(),
             unsupported: self.unsupported.clone(),
@@ -208,13 +209,16 @@ impl State {
         std::mem::take(&mut self.schedule.reread_credentials)
     }
 
-    /// Takes note of what the server lacks. Whoever met something unknown looks again: it may never be known.
-    pub fn learn(&mut self, unsupported: Arc<Unsupported>) {
-        if *self.unsupported != *unsupported {
+    /// Takes note of what the server lacks. Whoever met something unknown looks again: it may never be known. Returns
+    /// whether it is news.
+    pub fn learn(&mut self, unsupported: Arc<Unsupported>) -> bool {
+        let news = *self.unsupported != *unsupported;
+        if news {
             self.unsupported = unsupported;
             self.connection_woken = true;
             self.wake_waiting();
         }
+        news
     }
 
     /// Takes over changed settings.

@@ -184,6 +184,13 @@ impl Sweep {
         }
     }
 
+    /// Lists that the server does not understand are not read.
+    pub fn skip(&mut self, is_blocked: impl Fn(&Query) -> bool) {
+        for list in self.lists.iter_mut().filter(|list| !list.ended && !list.failed) {
+            list.failed = is_blocked(&list.query());
+        }
+    }
+
     /// The next pages, at most `limit`, each with the index of its list; none while the last ones are under way.
     pub fn next(&mut self, limit: usize) -> Vec<(usize, Query)> {
         if self.under_way {

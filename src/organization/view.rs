@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     plan::{
         Call, ResourceKey,
-        observed::{Key, Lookup, Observed, Outcome, Place, Presence, Unavailable},
+        observed::{Key, Lookup, Observed, Outcome, Place, Presence, Unavailable, Unreadable},
         value,
     },
     pluvo::{
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{mirror::Mirror, queue::Queue, state::Moment};
+use super::{mirror::Mirror, queue::Queue, reads, state::Moment};
 
 /// What became of the writes of one resource, by fingerprint.
 pub type Outcomes = HashMap<Arc<str>, Outcome>;
@@ -33,6 +33,8 @@ pub struct View<'a> {
     pub(super) mirror: &'a Mirror,
     pub(super) outcomes: Option<&'a Outcomes>,
     pub(super) refused_reads: &'a HashMap<Key, Arc<str>>,
+    /// Whether a sweep has ended: what is not known then takes a read of its own.
+    pub(super) was_swept: bool,
     pub(super) queue: &'a Queue,
     pub(super) resource: ResourceKey,
     pub(super) unsupported: Arc<Unsupported>,
@@ -195,9 +197,12 @@ impl Observed for View<'_> {
         self.queue.guard.holds(&self.resource, call)
     }
 
-    fn refused_read(&self) -> Option<Arc<str>> {
+    fn unreadable(&self) -> Option<Unreadable> {
         let read = self.read.borrow();
-        read.unknown.iter().find_map(|key| self.refused_reads.get(key).cloned())
+        let refused = |key| self.refused_reads.get(key).cloned().map(Unreadable::Refused);
+        let lacking = |key| reads::lacks(key, &self.unsupported).map(Unreadable::Unsupported);
+        let mut unknown = read.unknown.iter();
+        unknown.find_map(|key| refused(key).or_else(|| lacking(key).filter(|_| self.was_swept)))
     }
 
     fn lacks(&self, operation: &Operation) -> Option<String> {

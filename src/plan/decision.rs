@@ -1,6 +1,9 @@
 //! What a pass decides: what to ask of Pluvo, and what to say about it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     api::{
@@ -103,6 +106,17 @@ impl Verdict {
             progress: Progress::Stalled,
             fleeting: false,
         }
+    }
+
+    /// The server lacks parts of the schema without which this cannot be done.
+    #[must_use]
+    pub fn unsupported(parts: &[String]) -> Self {
+        let parts = parts.iter().map(String::as_str).collect::<BTreeSet<_>>();
+        let parts = parts.into_iter().collect::<Vec<_>>().join(", ");
+        Self::stalled(
+            Reason::Unsupported,
+            format!("this Pluvo server does not have {parts}, without which this cannot be done"),
+        )
     }
 
     /// Work is under way.

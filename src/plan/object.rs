@@ -202,7 +202,7 @@ fn custom_field_calls(
     })
 }
 
-/// One call for all values, or one for each of them where Pluvo refused them together: a value that Pluvo minds must
+/// One call for all values, or one for each of them where Pluvo refused them together or lacks one: a value that Pluvo minds must
 /// not hold back the others.
 fn calls(
     judgement: &Judgement,
@@ -215,7 +215,9 @@ fn calls(
         return Vec::new();
     };
     let refused = matches!(observed.outcome(&Write::of_all(&writes)), Some(Outcome::Refused(_)));
-    let at_once = if refused { 1 } else { writes.len() };
+    let together = mutation(&|path| writes.iter().any(|write| &*write.path == path)).operation();
+    let singly = refused || observed.lacks(&together).is_some();
+    let at_once = if singly { 1 } else { writes.len() };
     let call = |writes: &[Write]| {
         let mutation = mutation(&|path| writes.iter().any(|write| &*write.path == path));
         Call {

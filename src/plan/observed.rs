@@ -138,6 +138,15 @@ pub enum Outcome {
     LinkedViaObject,
 }
 
+/// Why something is not told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Pluvo refuses the read; how it did.
+    Refused(Arc<str>),
+    /// The server lacks this part of the schema.
+    Unsupported(String),
+}
+
 /// Why nothing can be asked of Pluvo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
@@ -186,8 +195,8 @@ pub trait Observed {
     fn mails_to_record(&self, call: &Call) -> Vec<String>;
     /// Whether the guard holds a call of this resource until somebody approves it.
     fn is_held(&self, call: &Call) -> bool;
-    /// How Pluvo refused to tell something that was asked about in this pass.
-    fn refused_read(&self) -> Option<Arc<str>>;
+    /// Why something that was asked about in this pass is not told, if Pluvo does not tell it at all.
+    fn unreadable(&self) -> Option<Unreadable>;
     /// The first part of the schema that the server lacks and without which an operation cannot be sent.
     fn lacks(&self, operation: &Operation) -> Option<String>;
     /// Why Pluvo cannot be asked, if that is so.

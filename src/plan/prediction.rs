@@ -20,7 +20,7 @@ use crate::pluvo::{
 
 use super::{
     Action, Call, Observed,
-    observed::{Key, Lookup, Outcome, Place, Presence, Unavailable},
+    observed::{Key, Lookup, Outcome, Place, Presence, Unavailable, Unreadable},
     value,
 };
 
@@ -330,8 +330,8 @@ impl<O: Observed> Observed for Predicted<'_, O> {
         self.observed.is_held(call)
     }
 
-    fn refused_read(&self) -> Option<Arc<str>> {
-        self.observed.refused_read()
+    fn unreadable(&self) -> Option<Unreadable> {
+        self.observed.unreadable()
     }
 
     fn lacks(&self, operation: &Operation) -> Option<String> {

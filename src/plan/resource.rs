@@ -2,11 +2,17 @@
 
 use std::collections::HashSet;
 
-use crate::api::{Managed, Reason, for_each_kind, reason::Progress};
+use crate::{
+    api::{Managed, Reason, for_each_kind, reason::Progress},
+    pluvo::request::Mutation,
+};
 
 use super::{
-    Call, Cause, ConnectionKey, Decision, Finalizer, Object, Observed, Registry, Subject, Verdict, call::Origin,
-    object, observed::Unavailable, scope::Scope,
+    Action, Call, Cause, ConnectionKey, Decision, Finalizer, Object, Observed, Registry, Subject, Verdict,
+    call::Origin,
+    object,
+    observed::{Unavailable, Unreadable},
+    scope::Scope,
 };
 
 /// What a kind says about itself: how one of its resources is planned, alive and on its way out.
@@ -21,7 +27,7 @@ pub trait Plan: Managed {
 /// business: a suspended resource is not planned.
 pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, hold_is_over: bool) -> Decision {
     let decision = plan_reachable(resource, registry, observed, hold_is_over);
-    let decision = refused(decision, observed);
+    let decision = unsupported(unreadable(decision, observed), observed);
     let mut decision = guarded(decision, &resource.connection(), observed);
     let origin = origin(resource);
     decision.calls.iter_mut().for_each(|call| call.origin = origin.clone());
@@ -36,15 +42,56 @@ pub fn plan(resource: &Object, registry: &Registry, observed: &impl Observed, ho
     decision
 }
 
-/// What Pluvo refuses to tell is not waited for in silence.
-fn refused(mut decision: Decision, observed: &impl Observed) -> Decision {
-    if !decision.observed
-        && decision.verdict.reason == Reason::Pending
-        && let Some(why) = observed.refused_read()
-    {
-        let message = format!("Pluvo cannot be asked what is needed: {why}; does the API client have all scopes?");
-        decision.verdict = Verdict::stalled(Reason::ApiRejected, message);
+/// What Pluvo does not tell is not waited for in silence.
+fn unreadable(mut decision: Decision, observed: &impl Observed) -> Decision {
+    if decision.observed || decision.verdict.reason != Reason::Pending {
+        return decision;
     }
+    match observed.unreadable() {
+        Some(Unreadable::Refused(why)) => {
+            let message = format!("Pluvo cannot be asked what is needed: {why}; does the API client have all scopes?");
+            decision.verdict = Verdict::stalled(Reason::ApiRejected, message);
+        }
+        Some(Unreadable::Unsupported(part)) => decision.verdict = Verdict::unsupported(&[part]),
+        None => {}
+    }
+    decision
+}
+
+/// A call that the server does not understand is not sent. What is to follow a creation falls with it.
+fn unsupported(mut decision: Decision, observed: &impl Observed) -> Decision {
+    let lacks = |call: &Call| {
+        let mutations = call.action.mutations().into_iter();
+        mutations
+            .take(1)
+            .find_map(|mutation| observed.lacks(&mutation.operation()))
+    };
+    let creates = |call: &Call| {
+        matches!(
+            call.action,
+            Action::Mutate(Mutation::CreateUser { .. } | Mutation::CreateGroup(_))
+        )
+    };
+    let ends = decision.verdict.progress == Progress::Terminating;
+    let (mut kept, mut lacking) = (Vec::new(), Vec::new());
+    for call in std::mem::take(&mut decision.calls) {
+        match lacks(&call) {
+            None => kept.push(call),
+            Some(part) => {
+                lacking.push(part);
+                if creates(&call) {
+                    break;
+                }
+            }
+        }
+    }
+    if kept.is_empty() && !lacking.is_empty() {
+        decision.verdict = Verdict::unsupported(&lacking);
+        if ends {
+            decision.deletion_blocked = Some(decision.verdict.message.clone());
+        }
+    }
+    decision.calls = kept;
     decision
 }
 

@@ -82,6 +82,15 @@ impl Unsupported {
                 (None, []) => drop(self.insert(ty, name)),
             }
         }
+        let mut inputs = Vec::new();
+        for operation in operations {
+            input_parts(operation.field, &operation.arguments, &mut inputs);
+        }
+        for part in errors.iter().filter_map(|error| unknown_input(&error.message)) {
+            let lacking = inputs.iter().filter(|(owner, name)| part.is(owner, name));
+            self.0
+                .extend(lacking.map(|(owner, name)| (owner.clone(), (*name).to_owned())));
+        }
     }
 
     /// Each part as `owner.name`, in order: for the status of a connection.
@@ -133,6 +142,43 @@ fn unknown_field(message: &str) -> Option<(&str, &str)> {
     let about_a_field = ["Cannot query field ", "Unknown field "].contains(&verb) && on_type == " on type ";
     let names = Name::is_valid_syntax(field) && Name::is_valid_syntax(ty);
     (about_a_field && names).then_some((ty, field))
+}
+
+/// A part of what is sent that a server does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UnknownInput<'a> {
+    /// An argument of a root field.
+    Argument { field: &'a str, name: &'a str },
+    /// A field of an input object, whose type has no name here.
+    Field(&'a str),
+}
+
+impl UnknownInput<'_> {
+    /// Whether this is about the part that is called so here.
+    fn is(self, owner: &str, name: &str) -> bool {
+        match self {
+            Self::Argument { field, name: unknown } => owner == field && name == unknown,
+            Self::Field(unknown) => owner.contains('.') && name == unknown,
+        }
+    }
+}
+
+/// What an error about an unknown argument or input field names, in the words of the common servers: `Unknown argument
+/// "a" on field "Query.f"` and `... on field "f" of type "Query"`, `Field "i" is not defined by type "T"` and
+/// `In field "i": Unknown field`.
+fn unknown_input(message: &str) -> Option<UnknownInput<'_>> {
+    let parts: Vec<_> = message.split(['"', '\'']).collect();
+    match parts[..] {
+        ["Unknown argument ", name, " on field ", field, ..] => Some(UnknownInput::Argument {
+            field: field.rsplit('.').next().unwrap_or(field),
+            name,
+        }),
+        ["Field ", name, " is not defined by type ", ..] => Some(UnknownInput::Field(name)),
+        _ => {
+            let behind = parts.windows(2).find(|pair| pair[1].starts_with(": Unknown field"));
+            behind.map(|pair| UnknownInput::Field(pair[0]))
+        }
+    }
 }
 
 /// What a server's schema lacks of what operations use.

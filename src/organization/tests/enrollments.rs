@@ -133,7 +133,7 @@ fn what_pluvo_refuses_to_tell_is_said_once_and_forgotten_when_it_tells() {
     let refusal = |scene: &mut Scene| {
         scene.look(&reader("enrollment"), |view| {
             view.presence(&place, &ids[0]);
-            view.refused_read()
+            view.unreadable()
         })
     };
     assert!(refuse(&mut scene));

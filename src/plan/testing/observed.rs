@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     plan::{
         Call, Observed,
-        observed::{Key, Lookup, Outcome, Place, Presence, Unavailable},
+        observed::{Key, Lookup, Outcome, Place, Presence, Unavailable, Unreadable},
         value,
     },
     pluvo::{
@@ -174,8 +174,8 @@ impl Observed for Pluvo {
         false
     }
 
-    fn refused_read(&self) -> Option<Arc<str>> {
-        self.refused_read.clone()
+    fn unreadable(&self) -> Option<Unreadable> {
+        self.unreadable.clone()
     }
 
     fn lacks(&self, operation: &Operation) -> Option<String> {

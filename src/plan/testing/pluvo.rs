@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     plan::{
         Action, Call, Write,
-        observed::{Key, Lookup, Outcome, Place, Unavailable},
+        observed::{Key, Lookup, Outcome, Place, Unavailable, Unreadable},
         value,
     },
     pluvo::{
@@ -44,8 +44,8 @@ pub struct Pluvo {
     pub refused: HashSet<String>,
     /// Values that are acknowledged and not kept.
     pub ignored: HashSet<String>,
-    /// How it refuses to tell what is unknown.
-    pub refused_read: Option<Arc<str>>,
+    /// Why it does not tell what is unknown.
+    pub unreadable: Option<Unreadable>,
     /// Root fields that the server lacks.
     pub lacking: HashSet<&'static str>,
     pub outcomes: HashMap<String, Outcome>,

@@ -124,7 +124,15 @@ fn only_what_needs_a_missing_part_is_blocked() {
     "Query.extraCategories"
 )]
 #[case(r#"Cannot query field "title" on type "ExtraCategory"."#, "ExtraCategory.title")]
-#[case(r#"Unknown argument "contentType" on field "Query.extraCategories"."#, "")]
+#[case(
+    r#"Unknown argument "contentType" on field "Query.extraCategories"."#,
+    "extraCategories.contentType"
+)]
+#[case(
+    "Unknown argument 'contentType' on field 'extraCategories' of type 'Query'. Did you mean 'x'?",
+    "extraCategories.contentType"
+)]
+#[case(r#"Unknown argument "planted@example" on field "Query.extraCategories"."#, "")]
 #[case(r#"Cannot query field "}{" on type "Evil type"."#, "")]
 #[case("jane@example.com exists", "")]
 fn errors_teach(#[case] message: &str, #[case] learned: &str) {
@@ -136,4 +144,32 @@ fn errors_teach(#[case] message: &str, #[case] learned: &str) {
     };
     unsupported.learn(&[error], &[Query::CustomFields(ContentType::User).operation()]);
     assert_eq!(unsupported.to_string(), learned);
+}
+
+#[rstest]
+#[case(
+    r#"Field "maxUsers" is not defined by type "UpdateGroupInput"."#,
+    "updateGroup.group.maxUsers"
+)]
+#[case(
+    r#"Argument "group" has invalid value {maxUsers: 3}. In field "maxUsers": Unknown field."#,
+    "updateGroup.group.maxUsers"
+)]
+#[case(r#"Unknown argument "id" on field "Mutation.updateGroup"."#, "updateGroup.id")]
+#[case(r#"Field "planted" is not defined by type "UpdateGroupInput"."#, "")]
+fn errors_about_what_is_sent_teach_as_well(#[case] message: &str, #[case] learned: &str) {
+    let group = GroupInput {
+        max_users: Some(3),
+        ..GroupInput::default()
+    };
+    let update = Mutation::UpdateGroup { id: "g".into(), group }.operation();
+    let error = GraphqlError {
+        message: message.to_owned(),
+        code: None,
+        path: vec![],
+    };
+    let mut unsupported = Unsupported::default();
+    unsupported.learn(&[error], std::slice::from_ref(&update));
+    assert_eq!(unsupported.to_string(), learned);
+    assert_eq!(unsupported.blocks(&update).is_some(), !learned.is_empty());
 }
