@@ -14,6 +14,8 @@
 //! | `/graphql/`, `/oauth/token/`, `/_sandbox/…` | the organization `default` |
 //! | `/{organization}/graphql/`, `/{organization}/oauth/token/`, `/{organization}/_sandbox/…` | any other |
 //!
+//! `GET /` and `GET /{organization}/` are a page that shows what an organization holds and follows what happens there.
+//!
 //! So a base URL with or without a path is a whole Pluvo to a client.
 //!
 //! # Control endpoints
@@ -25,6 +27,7 @@
 //! |---|---|
 //! | `GET /_sandbox/stats` | requests, root fields by name (each alias once), tokens, bytes of bodies, mails, mutations |
 //! | `GET /_sandbox/state` | everything that exists, by ref and without ids; `?ids=true` with them |
+//! | `GET /_sandbox/events` | server-sent events: something has happened |
 //! | `GET /_sandbox/log` | the mutations in order: who, what, with which outcome |
 //! | `GET /_sandbox/outbox` | the mails that would have been sent |
 //! | `POST /_sandbox/seed` | adds objects: YAML or JSON as [`Seed`] has them |

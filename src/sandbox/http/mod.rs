@@ -4,6 +4,7 @@ mod connection;
 mod control;
 mod document;
 mod graphql;
+mod page;
 mod token;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
@@ -91,7 +92,11 @@ impl Sandbox {
 
     /// Serves until `stop` is ready and the requests that are under way are answered.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-        let routes = Router::new().merge(routes()).nest("/{organization}", routes());
+        let routes = Router::new()
+            .route("/", get(page::page))
+            .route("/{organization}/", get(page::page))
+            .merge(routes())
+            .nest("/{organization}", routes());
         let routes = routes
             .fallback(|| async { refuse(StatusCode::NOT_FOUND, "There is no such path.") })
             .method_not_allowed_fallback(|| async {
@@ -113,6 +118,7 @@ fn routes() -> Router<Arc<App>> {
         // Redirected as a Django server does it, to show that a client must not rely on it: a POST becomes a GET.
         .route("/graphql", any(|| async { moved("graphql/") }))
         .route("/oauth/token", any(|| async { moved("token/") }))
+        .route("/_sandbox/events", get(page::events))
         .route("/_sandbox/stats", get(control::stats))
         .route("/_sandbox/state", get(control::state))
         .route("/_sandbox/outbox", get(control::outbox))

@@ -151,3 +151,51 @@ async fn it_listens_on_the_loopback_interface_only() {
     let message = anywhere.err().expect("refused").to_string();
     assert!(message.contains("0.0.0.0:0 is not a loopback address"), "{message}");
 }
+
+/// The next message of a stream of events.
+async fn message(stream: &mut reqwest::Response) -> u64 {
+    loop {
+        let chunk = stream.chunk().await.expect("a stream").expect("no end");
+        let text = String::from_utf8(chunk.to_vec()).expect("text");
+        if let Some(data) = text.lines().find_map(|line| line.strip_prefix("data: ")) {
+            return data.parse().expect("a number");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_follows_what_happens() {
+    let pluvo = Pluvo::start().await;
+    for path in ["/", "/acme/"] {
+        let page = pluvo
+            .http
+            .get(format!("{}{path}", pluvo.base))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(page.status(), 200, "{path}");
+        let text = page.text().await.expect("text");
+        assert!(text.contains("_sandbox/events"), "{path}");
+        assert!(
+            !text.contains("http:") && !text.contains("https:"),
+            "{path} needs something from elsewhere"
+        );
+    }
+    let mut stream = pluvo
+        .http
+        .get(format!("{}/_sandbox/events", pluvo.base))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let before = message(&mut stream).await;
+    pluvo
+        .data(r#"mutation { updateUser(ref: "EMP-001", user: {name: "A"}) { user { id } } }"#)
+        .await;
+    let changed = message(&mut stream).await;
+    assert!(changed > before);
+    pluvo
+        .control("change", json!({"users": {"EMP-001": {"name": "B"}}}))
+        .await;
+    assert!(message(&mut stream).await > changed);
+}
