@@ -21,17 +21,22 @@ pub async fn declare(tenant: &Tenant<'_>) -> Result {
         "training": {"ref": "safety-2026"}, "users": ["EMP-1"], "policy": "Owned", "deletionPolicy": "Remove",
     });
     tenant.declare("TrainingAssignment", "safety", assignment).await?;
+    let enrollment = json!({
+        "event": {"ref": "first-aid-sept"}, "users": ["EMP-1"], "policy": "Owned", "deletionPolicy": "Unenroll",
+    });
+    tenant.declare("EventEnrollment", "first-aid", enrollment).await?;
     for (kind, name) in KINDS {
         tenant.ready(kind, name).await?;
     }
     Ok(())
 }
 
-const KINDS: [(&str, &str); 4] = [
+const KINDS: [(&str, &str); 5] = [
     ("PluvoUser", "jane"),
     ("PluvoGroup", "rnd"),
     ("PluvoGroupMembership", "rnd"),
     ("TrainingAssignment", "safety"),
+    ("EventEnrollment", "first-aid"),
 ];
 
 /// What Pluvo holds, and what the operator did so far.
@@ -287,8 +292,11 @@ async fn after_a_release_everything_can_be_removed_without_the_operator() -> Res
     let said = cli::run_with(&world.sandbox, &["release", "--namespace", &tenant.namespace], &env).await?;
     ensure!(said.code == 0, "{}", said.all());
     ensure!(
-        said.all()
-            .starts_with(&format!("released 4 resources in namespace {}", tenant.namespace)),
+        said.all().starts_with(&format!(
+            "released {} resources in namespace {}",
+            KINDS.len(),
+            tenant.namespace
+        )),
         "{}",
         said.all()
     );
