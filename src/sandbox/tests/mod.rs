@@ -1,5 +1,6 @@
 //! The sandbox over HTTP, as a client sees it.
 
+mod cases;
 mod control;
 mod custom_fields;
 mod enrollments;
