@@ -26,8 +26,13 @@ impl State {
                 Vec::from_iter(needed.then_some(Question::Object(key)))
             }
             Notice::Group { id, reference } => {
-                let by_ref = reference.clone().map(Key::GroupRef);
                 let key = Key::GroupId(id.clone());
+                let known = self
+                    .mirror
+                    .group(&key)
+                    .found()
+                    .and_then(|group| group.reference.clone());
+                let by_ref = reference.clone().or(known).map(Key::GroupRef);
                 let needed = self.is_read(by_ref.iter().chain([&key])) || self.members_are_read(id);
                 if needed {
                     vec![Question::Object(key), Question::Changed(id.clone())]
@@ -36,8 +41,10 @@ impl State {
                 }
             }
             Notice::Training { id, reference } => {
-                let by_ref = reference.clone().map(Key::TrainingRef);
                 let key = Key::TrainingId(id.clone());
+                let known = self.mirror.training(&key).found();
+                let known = known.and_then(|training| training.reference.clone());
+                let by_ref = reference.clone().or(known).map(Key::TrainingRef);
                 let needed = self.is_read(by_ref.iter().chain([&key]));
                 Vec::from_iter(needed.then_some(Question::Object(key)))
             }

@@ -2,41 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::support::{OPERATOR, Result, Tenant, World, eventually, soon};
+use crate::support::{Result, Tenant, World, eventually, soon};
 
 const KEY: &str = "planted-webhook-key";
 
 /// A tenant that is swept once a day, whose connection takes webhooks.
 async fn told<'a>(world: &'a World, prefix: &str) -> Result<Tenant<'a>> {
     let tenant = world.tenant(prefix, json!({"interval": "24h"})).await?;
-    keys(&tenant, json!({"webhook-key": KEY})).await?;
-    tenant.ready("PluvoConnection", "default").await?;
-    tenant.sweep().await?;
+    tenant.takes_webhooks(json!({"webhook-key": KEY})).await?;
     Ok(tenant)
-}
-
-/// Replaces the Secret.
-async fn keys(tenant: &Tenant<'_>, keys: Value) -> Result {
-    let mut data = json!({"client-id": OPERATOR.0, "client-secret": OPERATOR.1});
-    crate::support::merge(&mut data, keys);
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pluvo-credentials"}, "stringData": data,
-    });
-    tenant.apply(&secret.to_string()).await
-}
-
-/// Pluvo tells the operator of everything from now on.
-async fn subscribe(world: &World, tenant: &Tenant<'_>, key: &str) -> Result {
-    let url = world.operator.lock().await.webhook(&tenant.namespace, "default");
-    let wanted = json!({"url": url, "key": key, "firstPauseMs": 100});
-    tenant
-        .organization
-        .control(reqwest::Method::POST, "webhooks", Some(&wanted))
-        .await
-        .map(drop)
 }
 
 fn user(reference: &str) -> Value {
@@ -79,7 +56,7 @@ async fn who_joins_a_group_is_enrolled_and_assigned_without_a_sweep() -> Result 
     let world = World::shared().await?;
     let tenant = told(world, "webhook").await?;
     declare(&tenant).await?;
-    subscribe(world, &tenant, KEY).await?;
+    tenant.subscribe(KEY).await?;
     let before = last_sweep(&tenant).await?;
     for joined in ["B", "C"] {
         let change = json!({"groups": {"g": {"users": [joined]}}});
@@ -112,7 +89,7 @@ async fn who_joins_a_group_is_enrolled_and_assigned_without_a_sweep() -> Result 
 async fn drift_is_seen_and_put_right_at_once() -> Result {
     let world = World::shared().await?;
     let tenant = told(world, "drifting").await?;
-    subscribe(world, &tenant, KEY).await?;
+    tenant.subscribe(KEY).await?;
     tenant.declare("PluvoUser", "a", user("A")).await?;
     tenant
         .declare("PluvoGroup", "g", json!({"ref": "g", "name": "G"}))
@@ -138,27 +115,11 @@ async fn drift_is_seen_and_put_right_at_once() -> Result {
     Ok(())
 }
 
-/// Deliveries by what became of them.
-async fn counted(world: &World, tenant: &Tenant<'_>) -> Result<BTreeMap<String, u64>> {
-    let metrics = world.operator.lock().await.get("/metrics").await?;
-    let of_tenant = format!("namespace=\"{}\"", tenant.namespace);
-    let lines = metrics
-        .lines()
-        .filter(|line| line.contains("webhooks_total{") && line.contains(&of_tenant));
-    lines
-        .map(|line| {
-            let outcome = line.split("outcome=\"").nth(1).and_then(|rest| rest.split('"').next());
-            let count = line.rsplit(' ').next().context("no count")?.parse()?;
-            Ok((outcome.context("no outcome")?.to_owned(), count))
-        })
-        .collect()
-}
-
 #[tokio::test]
 async fn what_is_not_genuine_is_refused_and_what_comes_again_is_taken_once() -> Result {
     let world = World::shared().await?;
     let tenant = told(world, "forged").await?;
-    let url = world.operator.lock().await.webhook(&tenant.namespace, "default");
+    let url = tenant.webhook().await;
     let http = reqwest::Client::new();
     let send = async |salt: &str, signature: &str, body: Vec<u8>| {
         let request = http
@@ -194,7 +155,7 @@ async fn what_is_not_genuine_is_refused_and_what_comes_again_is_taken_once() -> 
     ensure!(http.get(&url).send().await?.status().as_u16() == 405);
     let nowhere = world.operator.lock().await.webhook(&tenant.namespace, "other");
     ensure!(http.post(nowhere).body(body).send().await?.status().as_u16() == 404);
-    let counted = counted(world, &tenant).await?;
+    let counted = tenant.deliveries().await?;
     let expected = [
         ("forged", 3),
         ("malformed", 1),
@@ -218,13 +179,10 @@ async fn a_key_is_replaced_without_losing_a_delivery() -> Result {
     tenant.declare("PluvoUser", "a", user("A")).await?;
     tenant.ready("PluvoUser", "a").await?;
     // Pluvo signs with the new key already, and the old one is still good.
-    keys(
-        &tenant,
-        json!({"webhook-key": "planted-new-key", "webhook-key-previous": KEY}),
-    )
-    .await?;
-    subscribe(world, &tenant, KEY).await?;
-    subscribe(world, &tenant, "planted-new-key").await?;
+    let keys = json!({"webhook-key": "planted-new-key", "webhook-key-previous": KEY});
+    tenant.takes_webhooks(keys).await?;
+    tenant.subscribe(KEY).await?;
+    tenant.subscribe("planted-new-key").await?;
     tenant
         .organization
         .change(&json!({"users": {"A": {"name": "Other"}}}))

@@ -1,6 +1,6 @@
 //! An operator at work: a cluster, a sandbox, the operator between them, and tenants that do not disturb one another.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use kube::{
@@ -198,6 +198,54 @@ impl Tenant<'_> {
             "stringData": {"client-id": id, "client-secret": secret},
         });
         self.apply(&secret.to_string()).await
+    }
+
+    /// The connection takes webhooks that are signed with a key, as soon as this is over.
+    pub async fn takes_webhooks(&self, keys: Value) -> Result {
+        let mut data = json!({"client-id": OPERATOR.0, "client-secret": OPERATOR.1});
+        merge(&mut data, keys);
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pluvo-credentials"}, "stringData": data,
+        });
+        self.apply(&secret.to_string()).await?;
+        self.ready("PluvoConnection", "default").await?;
+        // The Secret is read whenever a sweep begins.
+        self.sweep().await
+    }
+
+    /// Where the operator takes the webhooks of the connection.
+    pub async fn webhook(&self) -> String {
+        self.world.operator.lock().await.webhook(&self.namespace, "default")
+    }
+
+    /// Pluvo tells the operator of everything from now on.
+    pub async fn subscribe(&self, key: &str) -> Result {
+        let wanted = json!({"url": self.webhook().await, "key": key, "firstPauseMs": 100});
+        let subscribed = self
+            .organization
+            .control(reqwest::Method::POST, "webhooks", Some(&wanted));
+        subscribed.await.map(drop)
+    }
+
+    /// The most memory that the operator has ever had, in bytes.
+    pub async fn peak_memory(&self) -> Result<u64> {
+        self.world.operator.lock().await.peak_memory()
+    }
+
+    /// Deliveries of webhooks by what became of them, as the operator counts them.
+    pub async fn deliveries(&self) -> Result<BTreeMap<String, u64>> {
+        let metrics = self.world.operator.lock().await.get("/metrics").await?;
+        let ours = format!("namespace=\"{}\"", self.namespace);
+        let lines = metrics
+            .lines()
+            .filter(|line| line.contains("webhooks_total{") && line.contains(&ours));
+        lines
+            .map(|line| {
+                let outcome = line.split("outcome=\"").nth(1).and_then(|rest| rest.split('"').next());
+                let count = line.rsplit(' ').next().context("no count")?.parse()?;
+                Ok((outcome.context("no outcome")?.to_owned(), count))
+            })
+            .collect()
     }
 
     /// `kubectl apply` in the tenant's namespace.

@@ -134,6 +134,16 @@ fn of_a_group_the_members_are_read_if_their_number_is_another_one() {
 }
 
 #[test]
+fn a_group_that_is_read_by_its_ref_is_known_by_its_id() {
+    let (mut scene, _, group) = scene();
+    scene.state.forget(&reader("assignment"), scene.now);
+    scene.look(&reader("group"), |view| {
+        view.group_by_ref("all");
+    });
+    assert!(scene.state.hint(&about_group(&group), scene.now));
+}
+
+#[test]
 fn hints_take_half_of_the_requests_at_most() {
     let (mut scene, ..) = scene();
     let (begin, before) = (scene.now, scene.inquiries.len());
