@@ -83,7 +83,12 @@ fn status(outcome: Outcome) -> StatusCode {
 
 impl<R: Receiver> Shared<R> {
     async fn judge(&self, to: &Addressee, headers: &HeaderMap, body: Body) -> Outcome {
-        let Some(keys) = self.receiver.keys(to) else {
+        // A key may have been given to the connection a moment ago.
+        let keys = match self.receiver.keys(to) {
+            None => self.receiver.reread_keys(to).await,
+            known => known,
+        };
+        let Some(keys) = keys else {
             return Outcome::NoConnection;
         };
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

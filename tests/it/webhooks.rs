@@ -173,6 +173,32 @@ async fn what_is_not_genuine_is_refused_and_what_comes_again_is_taken_once() -> 
 }
 
 #[tokio::test]
+async fn a_first_key_is_taken_up_without_a_sweep() -> Result {
+    let world = World::shared().await?;
+    let tenant = world.tenant("first-key", json!({"interval": "24h"})).await?;
+    tenant.ready("PluvoConnection", "default").await?;
+    let (url, http) = (tenant.webhook().await, reqwest::Client::new());
+    let body = json!({"event": "USER_UPDATED", "id": "nobody"}).to_string();
+    let signature = crate::support::signature(KEY, "salt", body.as_bytes())?;
+    let send = async || {
+        let request = http.post(&url).header("X-Signature-Salt", "salt");
+        let request = request.header("X-Signature", &signature).body(body.clone());
+        Ok::<_, anyhow::Error>(request.send().await?.status().as_u16())
+    };
+    ensure!(send().await? == 404, "it has no key");
+    let before = last_sweep(&tenant).await?;
+    tenant.webhook_keys(json!({"webhook-key": KEY})).await?;
+    soon("the key is known", async || {
+        let status = send().await?;
+        ensure!(status == 200, "{status}");
+        Ok(())
+    })
+    .await?;
+    ensure!(last_sweep(&tenant).await? == before, "a sweep read the Secret");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_key_is_replaced_without_losing_a_delivery() -> Result {
     let world = World::shared().await?;
     let tenant = told(world, "rotation").await?;

@@ -202,15 +202,20 @@ impl Tenant<'_> {
 
     /// The connection takes webhooks that are signed with a key, as soon as this is over.
     pub async fn takes_webhooks(&self, keys: Value) -> Result {
+        self.webhook_keys(keys).await?;
+        self.ready("PluvoConnection", "default").await?;
+        // The Secret is read whenever a sweep begins.
+        self.sweep().await
+    }
+
+    /// Sets the keys of webhooks beside the credentials.
+    pub async fn webhook_keys(&self, keys: Value) -> Result {
         let mut data = json!({"client-id": OPERATOR.0, "client-secret": OPERATOR.1});
         merge(&mut data, keys);
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pluvo-credentials"}, "stringData": data,
         });
-        self.apply(&secret.to_string()).await?;
-        self.ready("PluvoConnection", "default").await?;
-        // The Secret is read whenever a sweep begins.
-        self.sweep().await
+        self.apply(&secret.to_string()).await
     }
 
     /// Where the operator takes the webhooks of the connection.
