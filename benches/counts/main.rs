@@ -10,13 +10,14 @@ mod figures;
 mod resources;
 mod sandbox;
 mod sweeps;
+mod webhooks;
 
 use std::process::ExitCode;
 
 use figures::Figures;
 use support::Result;
 
-const SCENARIOS: [&str; 3] = ["sandbox", "sweeps", "resources"];
+const SCENARIOS: [&str; 4] = ["sandbox", "sweeps", "resources", "webhooks"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -49,6 +50,7 @@ async fn run(name: &str, figures: &mut Figures) -> Result {
     match name {
         "sandbox" => sandbox::run(figures).await,
         "sweeps" => sweeps::run(figures).await,
-        _ => resources::run(figures).await,
+        "resources" => resources::run(figures).await,
+        _ => webhooks::run(figures).await,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::support::{Result, Tenant, World, eventually, soon};
+use crate::support::{Result, Tenant, World, eventually, flood_of, soon};
 
 const KEY: &str = "planted-webhook-key";
 
@@ -236,5 +236,26 @@ async fn a_key_is_replaced_without_losing_a_delivery() -> Result {
         },
     )
     .await?;
+    Ok(())
+}
+
+/// The same formulas hold for a million, which `make bench` sends.
+#[tokio::test]
+async fn a_flood_costs_a_read_for_each_object_and_window_and_changes_nothing() -> Result {
+    let world = World::start().await?;
+    let limits = json!({"requestsPerSecond": 5, "burst": 10});
+    let tenant = world
+        .tenant("flood", json!({"interval": "24h", "limits": limits}))
+        .await?;
+    tenant.takes_webhooks(json!({"webhook-key": KEY})).await?;
+    let mut figures = Vec::new();
+    flood_of(&tenant, KEY, 20_000, 10_000, |what, value, most| {
+        figures.push((what, value, most));
+    })
+    .await?;
+    for (what, value, most) in figures {
+        ensure!(value <= most, "{what}: {value}, and at most {most}");
+        println!("{what}: {value}, at most {most}");
+    }
     Ok(())
 }

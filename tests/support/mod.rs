@@ -8,6 +8,7 @@
 //! | [`Proxy`] | between operator and API server: slow, or cutting watches |
 //! | [`kstatus`] | what kubectl, Flux and Argo CD make of an object's status |
 //! | [`Recorder`] | every version of every object of ours that a cluster ever held |
+//! | [`flood_of`] | many deliveries of webhooks, genuine and forged |
 //! | [`eventually`] | waits for a condition, never for a time |
 //! | [`create_all`] | makes thousands of objects |
 //!
@@ -26,6 +27,7 @@ mod background;
 mod cluster;
 mod directory;
 mod eventually;
+mod flood;
 pub mod kstatus;
 mod objects;
 mod operator;
@@ -41,6 +43,7 @@ pub use audit::{Audit, Entry};
 pub use cluster::Cluster;
 pub use directory::{directory, subdirectory};
 pub use eventually::{eventually, soon};
+pub use flood::flood_of;
 pub use objects::{create_all, create_paced, delete_paced, edit_all, people};
 pub use operator::{Operator, OperatorOptions, SERVED, binary, user};
 pub use proxy::Proxy;
