@@ -1,5 +1,7 @@
 //! Users in one training. Recipe 5 of the Pluvo documentation.
 
+use std::borrow::Cow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -96,8 +98,8 @@ impl Managed for TrainingAssignment {
     const HAS_SUBJECTS: bool = true;
     const STATUS_PARTS: &'static [&'static str] = &["subjects", "inventory", "found", "pending", "mailed"];
 
-    fn management(&self) -> &Management {
-        &self.spec.management
+    fn management(&self) -> Cow<'_, Management> {
+        Cow::Borrowed(&self.spec.management)
     }
 
     fn status(&self) -> Option<&Status> {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// A ref of Pluvo: 1 to 128 printable characters; spaces and slashes are allowed, outer white space is not.
 pub const REF_PATTERN: &str = r"^[^\s\pC]([^\pC]*[^\s\pC])?$";
 
+/// A duration as Kubernetes writes it, such as 1h30m.
+pub const DURATION_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$";
+
 /// What every managed kind has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -22,7 +25,7 @@ pub struct Management {
     pub suspend: bool,
     /// How long to wait for what does not exist yet before a human is asked for.
     #[serde(default = "ten_minutes")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 32))]
+    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub dependency_timeout: Duration,
 }
 
@@ -37,7 +40,7 @@ impl Default for Management {
     }
 }
 
-fn ten_minutes() -> Duration {
+pub(super) fn ten_minutes() -> Duration {
     std::time::Duration::from_mins(10).into()
 }
 

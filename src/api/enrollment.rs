@@ -1,5 +1,7 @@
 //! Users in one offer event. Recipe 3 of the Pluvo documentation.
 
+use std::borrow::Cow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -106,8 +108,8 @@ impl Managed for EventEnrollment {
         "mailed",
     ];
 
-    fn management(&self) -> &Management {
-        &self.spec.management
+    fn management(&self) -> Cow<'_, Management> {
+        Cow::Borrowed(&self.spec.management)
     }
 
     fn status(&self) -> Option<&Status> {

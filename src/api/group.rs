@@ -1,5 +1,7 @@
 //! One group. Recipe 1 of the Pluvo documentation.
 
+use std::borrow::Cow;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,8 +92,8 @@ impl Managed for PluvoGroup {
     const NOUN: &'static str = "group";
     const STATUS_PARTS: &'static [&'static str] = &["adopted", "previousRef"];
 
-    fn management(&self) -> &Management {
-        &self.spec.management
+    fn management(&self) -> Cow<'_, Management> {
+        Cow::Borrowed(&self.spec.management)
     }
 
     fn status(&self) -> Option<&Status> {

@@ -1,5 +1,7 @@
 //! Users in one group. Recipe 1 of the Pluvo documentation.
 
+use std::borrow::Cow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -88,8 +90,8 @@ impl Managed for PluvoGroupMembership {
     const HAS_SUBJECTS: bool = true;
     const STATUS_PARTS: &'static [&'static str] = &["subjects", "inventory", "found", "pending"];
 
-    fn management(&self) -> &Management {
-        &self.spec.management
+    fn management(&self) -> Cow<'_, Management> {
+        Cow::Borrowed(&self.spec.management)
     }
 
     fn status(&self) -> Option<&Status> {

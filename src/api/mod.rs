@@ -5,12 +5,17 @@
 
 pub mod annotations;
 pub mod assignment;
+pub mod certificates;
 pub mod common;
 pub mod connection;
 pub mod enrollment;
+pub mod findings;
 pub mod group;
+pub mod inactive;
 pub mod membership;
+pub mod progress;
 pub mod reason;
+pub mod reporting;
 pub mod status;
 pub mod subjects;
 pub mod user;
@@ -19,16 +24,21 @@ mod crds;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
 pub use assignment::{TrainingAssignment, TrainingAssignmentSpec};
+pub use certificates::{CertificateMonitor, CertificateMonitorSpec};
 pub use common::{ConnectionRef, Management, Mode};
 pub use connection::{PluvoConnection, PluvoConnectionSpec, PluvoConnectionStatus};
 pub use crds::{crd_file_name, crds};
 pub use enrollment::{EventEnrollment, EventEnrollmentSpec};
 pub use group::{PluvoGroup, PluvoGroupSpec};
+pub use inactive::{InactiveUserReport, InactiveUserReportSpec};
 pub use membership::{PluvoGroupMembership, PluvoGroupMembershipSpec};
+pub use progress::{ProgressReport, ProgressReportSpec};
 pub use reason::Reason;
 pub use status::Status;
 pub use subjects::DeclaredSubjects;
@@ -53,6 +63,9 @@ macro_rules! for_each_kind {
             Membership => PluvoGroupMembership,
             Assignment => TrainingAssignment,
             Enrollment => EventEnrollment,
+            Progress => ProgressReport,
+            Certificates => CertificateMonitor,
+            Inactive => InactiveUserReport,
         }
     };
 }
@@ -122,8 +135,8 @@ pub trait Managed:
     /// Those of [`status::PARTS`] that resources of this kind have.
     const STATUS_PARTS: &'static [&'static str];
 
-    /// The settings that every kind has.
-    fn management(&self) -> &Management;
+    /// The settings that every kind has. What never writes has mode Observe.
+    fn management(&self) -> Cow<'_, Management>;
     /// The last written status.
     fn status(&self) -> Option<&Status>;
     /// Its ref in Pluvo, where it declares an object of its own.
@@ -133,5 +146,14 @@ pub trait Managed:
     /// Who belongs where, where it declares that.
     fn subjects(&self) -> Option<DeclaredSubjects<'_>> {
         None
+    }
+    /// The refs of the groups that it reports about, where it reports; none of them: about everybody.
+    fn reported_groups(&self) -> Option<&[String]> {
+        None
+    }
+    /// Whether what is decided about it may be another matter when a user is declared, or is not any more; subjects
+    /// apart.
+    fn depends_on_users(&self) -> bool {
+        false
     }
 }

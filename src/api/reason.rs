@@ -68,6 +68,8 @@ macro_rules! reasons {
 reasons! {
     /// Pluvo says what the spec says.
     InSync,
+    /// A report was read, and its findings stand in the status.
+    Reported,
     /// Pluvo differs, and the mode only reports it.
     DriftReported,
     /// A user is in a training through a group, so that Pluvo refuses the removal.
@@ -224,6 +226,14 @@ pub const TABLE: &[Row] = &[
         FALSE_OR_UNKNOWN,
         Progress::Done,
         "in sync; `Unknown` where Pluvo does not tell who is enrolled",
+    ),
+    row(
+        Reason::Reported,
+        "True",
+        TRUE,
+        FALSE,
+        Progress::Done,
+        "a report was read; what it has found is in its status",
     ),
     row(
         Reason::DriftReported,

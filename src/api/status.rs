@@ -5,7 +5,10 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
+use super::{
+    Mode,
+    findings::{CertificateFindings, Cost, InactiveFindings, ProgressFindings, Read},
+};
 
 /// At most this many entries of drift, corrections or waiting subjects are listed; the counts are exact.
 pub const MAX_ENTRIES: usize = 20;
@@ -21,6 +24,11 @@ pub(super) const PARTS: &[&str] = &[
     "found",
     "pending",
     "mailed",
+    "read",
+    "cost",
+    "progress",
+    "certificates",
+    "inactive",
 ];
 
 /// What the operator knows about one managed resource.
@@ -74,6 +82,21 @@ pub struct Status {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub mailed: Vec<String>,
+    /// What was read for a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Read>,
+    /// What it costs to read that anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// How far people are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressFindings>,
+    /// How many certificates there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificateFindings>,
+    /// Which accounts nobody uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inactive: Option<InactiveFindings>,
     /// Where Pluvo differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,

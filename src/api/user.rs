@@ -1,5 +1,7 @@
 //! One user: who it is, and what is managed about it. Recipe 1 of the Pluvo documentation.
 
+use std::borrow::Cow;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -100,8 +102,8 @@ impl Managed for PluvoUser {
     const NOUN: &'static str = "user";
     const STATUS_PARTS: &'static [&'static str] = &["adopted", "previousRef", "mailed"];
 
-    fn management(&self) -> &Management {
-        &self.spec.management
+    fn management(&self) -> Cow<'_, Management> {
+        Cow::Borrowed(&self.spec.management)
     }
 
     fn status(&self) -> Option<&Status> {

@@ -154,11 +154,15 @@ impl TargetArgs {
 
 impl Target {
     /// How the organization is read and written.
+    ///
+    /// What reports are made of is read by the operator, and by the command for it, alone.
     pub fn settings(&self) -> Settings {
-        self.connection
-            .as_ref()
-            .map(|(_, connection)| Settings::from(&connection.spec))
-            .unwrap_or_default()
+        let connection = self.connection.as_ref();
+        let settings = connection.map(|(_, connection)| Settings::from(&connection.spec));
+        Settings {
+            surveys: false,
+            ..settings.unwrap_or_default()
+        }
     }
 
     /// A client with the credentials of the environment or of the manifests.

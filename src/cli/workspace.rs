@@ -232,6 +232,6 @@ impl Resource {
             .object
             .reference()
             .or_else(|| self.object.target().map(Place::name));
-        format!("{} {}", self.key.kind.noun(), name.unwrap_or_default())
+        format!("{} {}", self.key.kind.noun(), name.unwrap_or(&self.key.name))
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    Options, events,
+    Options, events, figures,
     going::Going,
     memory::Memories,
     organizations::{HealthChange, Organizations},
@@ -112,6 +112,7 @@ impl Context {
     pub fn forget(&self, key: &ResourceKey) {
         self.forget_calls(key);
         self.wakes.awaited.forget(key);
+        figures::forget(self, key);
         let mut registry = self.registry.lock();
         if let Some(uid) = registry.get(key).and_then(|object| object.meta().uid.clone()) {
             self.memories.forget(&uid);

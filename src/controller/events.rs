@@ -60,7 +60,49 @@ fn transitions(before: Option<&Status>, after: &Status) -> Vec<(EventType, Strin
             format!("put right {}", paths.join(", ")),
         ));
     }
+    events.extend(certificates(before, after));
     events
+}
+
+/// More certificates than before, in words.
+fn certificates(before: Option<&Status>, after: &Status) -> Vec<(EventType, String, String)> {
+    let of = |status: Option<&Status>| status.and_then(|status| status.certificates.clone());
+    // The first reading finds what was achieved over years.
+    let (Some(before), Some(after)) = (of(before), of(Some(after))) else {
+        return Vec::new();
+    };
+    let more = [
+        (
+            EventType::Normal,
+            "Achieved",
+            "were achieved",
+            before.achieved,
+            after.achieved,
+        ),
+        (
+            EventType::Warning,
+            "Expiring",
+            "are about to end",
+            before.expiring,
+            after.expiring,
+        ),
+        (
+            EventType::Warning,
+            "Expired",
+            "have ended",
+            before.expired,
+            after.expired,
+        ),
+    ];
+    let more = more.into_iter().filter(|(_, _, _, before, after)| after > before);
+    more.map(|(type_, what, verb, before, after)| {
+        let note = format!(
+            "{} certificates more than before {verb}, {after} in all",
+            after - before
+        );
+        (type_, format!("Certificates{what}"), note)
+    })
+    .collect()
 }
 
 fn paths(drift: &Drift) -> String {

@@ -17,6 +17,7 @@ mod connection;
 mod context;
 mod error;
 mod events;
+mod figures;
 mod finalizer;
 mod going;
 mod memory;

@@ -28,7 +28,7 @@ use super::{
     connection,
     context::Context,
     error::PassError,
-    events, finalizer,
+    events, figures, finalizer,
     memory::Memory,
     status,
 };
@@ -243,7 +243,7 @@ where
             .is_some_and(|status| status.observed_generation == self.object.meta().generation)
     }
 
-    /// Takes note of a request to reconcile. Returns its value once the sweep that it asks for is over.
+    /// Takes note of a request to reconcile. Returns its value once what it asks for was read.
     fn handle_request(&self, organization: &Organization) -> Option<String> {
         let wanted = self
             .object
@@ -270,7 +270,8 @@ where
                     needed
                 }
             });
-        (organization.health().sweep.count >= needed).then(|| wanted.clone())
+        let is_over = organization.health().sweep.count >= needed && !organization.is_surveying(&self.key);
+        is_over.then(|| wanted.clone())
     }
 
     async fn set_finalizer(&mut self, wanted: Finalizer) -> Result<(), PassError> {
@@ -301,6 +302,7 @@ where
         let mode = self.context.registry.lock().mode(&self.object);
         let mut status = report::status(&self.object, &decision, mode, Timestamp::now());
         status.last_handled_reconcile_at = handled.or(status.last_handled_reconcile_at);
+        figures::publish(self.context, &self.object, &status);
         let precedes = decision.status_precedes_calls(before.as_ref());
         // While users are being created one after the other, there is nothing to say that holds for long.
         let lasting = !decision.verdict.fleeting || (decision.awaited == 0 && self.fleeting_is_over(now));

@@ -18,6 +18,7 @@ impl From<&PluvoConnectionSpec> for Settings {
             operations_per_request: at_least_one(limits.operations_per_request),
             linger: Self::default().linger,
             guard: guard(&spec.guard),
+            surveys: true,
             limits: Limits {
                 requests_per_second: f64::from(limits.requests_per_second.max(1)),
                 burst: u32::try_from(limits.burst).unwrap_or(1),

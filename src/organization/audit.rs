@@ -172,6 +172,7 @@ fn name(key: &Key, state: &State) -> String {
         | Key::Members(..)
         | Key::Participants(_)
         | Key::CustomFields(_)
+        | Key::Survey(_)
         | Key::Availability => String::new(),
     }
 }

@@ -54,6 +54,11 @@ impl State {
                 let needed = [key, event].into_iter().filter(|key| self.is_read([key].into_iter()));
                 needed.map(Question::Object).collect()
             }
+            Notice::Achieved(told) => {
+                let counts = self.certificate_achieved(told);
+                self.note_woken();
+                return counts;
+            }
             Notice::Other => Vec::new(),
         };
         let needed = !questions.is_empty();

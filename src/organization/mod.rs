@@ -13,12 +13,14 @@ mod hints;
 pub mod hold;
 mod mirror;
 mod outcome;
+mod pages;
 mod queue;
 mod reading;
 mod reads;
 mod schedule;
 pub mod settings;
 pub mod state;
+mod surveys;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
@@ -202,10 +204,17 @@ impl Organization {
         needed
     }
 
+    /// Whether a report that was asked for anew is still to be read for a resource.
+    #[must_use]
+    pub fn is_surveying(&self, resource: &ResourceKey) -> bool {
+        self.shared.state.lock().is_surveying(resource)
+    }
+
     /// Pluvo says that something has changed: whatever of it is needed is read again. Returns whether anything is.
     pub fn hint(&self, notice: &Notice) -> bool {
         let needed = self.shared.state.lock().hint(notice, Instant::now());
         if needed {
+            self.shared.wake();
             self.shared.reading.notify_one();
         }
         needed

@@ -1,15 +1,18 @@
 //! What an organization is asked, and what its answers say: sweeps, point reads, and the choice between them.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    plan::observed::{Key, Place},
+    plan::{
+        observed::{Key, Place},
+        survey::Survey,
+    },
     pluvo::{
         model::{Id, Page, User},
-        request::{ContentType, GroupRole, QueryAnswer},
+        request::{ContentType, GroupRole, Query, QueryAnswer},
         response::EntryError,
     },
 };
@@ -64,6 +67,13 @@ impl State {
                 return Next::Send(Inquiry::Points(questions));
             }
         }
+        let surveys = self.surveys.next_at(now);
+        if surveys.is_some_and(|due| due <= now) {
+            let pages = self.next_survey_pages(now);
+            if !pages.is_empty() {
+                return Next::Send(Inquiry::Surveys(pages));
+            }
+        }
         let sweep = self
             .schedule
             .sweep
@@ -75,8 +85,16 @@ impl State {
             .chain(sweep)
             .chain(expiry)
             .chain(trainings)
+            .chain(self.surveys.next_at(now))
             .min()
             .map_or(Next::Nothing, |at| Next::At(at.max(now + Duration::from_millis(1))))
+    }
+
+    fn next_survey_pages(&mut self, now: Instant) -> Vec<(Survey, Query)> {
+        self.drop_surveys();
+        let is_blocked = |query: &Query| self.unsupported.blocks(&query.operation()).is_some();
+        let limit = self.settings.operations_per_request;
+        self.surveys.compose(now, Timestamp::now(), limit, is_blocked)
     }
 
     /// A sweep that is due waits while writes are queued, one interval at most.
@@ -183,6 +201,7 @@ impl State {
                     sweep.returned();
                 }
             }
+            Inquiry::Surveys(_) => self.surveys.returned(),
             Inquiry::Points(questions) => {
                 self.reads.finish(questions.iter().map(|(question, _)| question));
                 for (question, _) in questions {
@@ -209,6 +228,7 @@ impl State {
                 }
                 self.finish_sweep(now);
             }
+            Inquiry::Surveys(pages) => self.surveys_answered(pages, answers, now),
             Inquiry::Points(questions) => {
                 self.reads.finish(questions.iter().map(|(question, _)| question));
                 if let Some(sweep) = &mut self.schedule.sweep {
@@ -311,11 +331,15 @@ impl State {
     fn read_refused(&mut self, question: &Question, error: Option<EntryError>) {
         tracing::debug!(?question, ?error, "a read was not answered");
         if let (Some(key), Some(error)) = (question.key(), error) {
-            let message: Arc<str> = error.to_string().into();
-            let known = self.refused_reads.insert(key.clone(), message.clone());
-            if known != Some(message) {
-                self.woken.extend(self.readers.of(key).cloned());
-            }
+            self.note_refused(key, &error.to_string());
+        }
+    }
+
+    /// A read is refused: whoever waits for it is told, once.
+    pub(super) fn note_refused(&mut self, key: &Key, error: &str) {
+        let known = self.refused_reads.insert(key.clone(), error.into());
+        if known.as_deref() != Some(error) {
+            self.woken.extend(self.readers.of(key).cloned());
         }
     }
 
@@ -404,6 +428,7 @@ impl State {
         self.health.next_sweep = Timestamp::now()
             .checked_add(self.schedule.due.saturating_duration_since(now))
             .ok();
+        self.drop_surveys();
         let readers = &self.readers;
         self.refused_reads.retain(|key, _| readers.of(key).next().is_some());
         self.woken.extend(self.readers.uncertain().cloned());
@@ -442,6 +467,7 @@ fn unlisted(key: &Key) -> bool {
         | Key::Members(..)
         | Key::Participants(_)
         | Key::OfferEventRef(_)
+        | Key::Survey(_)
         | Key::Availability => false,
     }
 }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
@@ -196,6 +197,7 @@ pub fn lacks(key: &Key, unsupported: &Unsupported) -> Option<String> {
             training: training.clone(),
             page: PageRequest::default(),
         }),
+        Key::Survey(survey) => Some(survey.query(PageRequest::default(), Timestamp::now())),
         _ => None,
     };
     let query = query(key).or_else(by_list)?;
@@ -218,8 +220,11 @@ fn query(key: &Key) -> Option<Query> {
             user: user.clone(),
         },
         Key::CustomFields(of) => Query::CustomFields(*of),
-        Key::GroupsOf(_) | Key::Members(..) | Key::Participants(_) | Key::OfferEventRef(_) | Key::Availability => {
-            return None;
-        }
+        Key::GroupsOf(_)
+        | Key::Members(..)
+        | Key::Participants(_)
+        | Key::OfferEventRef(_)
+        | Key::Survey(_)
+        | Key::Availability => return None,
     })
 }

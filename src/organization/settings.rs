@@ -21,6 +21,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How much may be destroyed.
     pub guard: GuardSettings,
+    /// Whether what reports are made of is read.
+    pub surveys: bool,
 }
 
 impl Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             linger: Duration::from_millis(500),
             limits: Limits::default(),
             guard: GuardSettings::default(),
+            surveys: true,
         }
     }
 }

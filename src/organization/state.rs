@@ -4,13 +4,14 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    plan::{Call, ResourceKey, observed::Key},
+    plan::{Call, ResourceKey, observed::Key, survey::Survey},
     pluvo::{
         request::{Query, QueryAnswer},
         response::EntryError,
@@ -28,6 +29,7 @@ use super::{
     reads::{Question, Reads},
     schedule::Schedule,
     settings::Settings,
+    surveys::Surveys,
     sweep::Strategy,
     view::{Outcomes, ReadKeys, Readers, View},
 };
@@ -47,6 +49,7 @@ pub struct State {
     /// Direct reads that Pluvo refuses, and how.
     pub(super) refused_reads: HashMap<Key, Arc<str>>,
     pub(super) schedule: Schedule,
+    pub(super) surveys: Surveys,
     pub(super) breaker: Breaker,
     /// Whether, how and how well the organization is known.
     pub health: Health,
@@ -76,19 +79,22 @@ pub enum Inquiry {
     Pages(Vec<(usize, Query)>),
     /// Point reads.
     Points(Vec<(Question, Query)>),
+    /// Pages of surveys.
+    Surveys(Vec<(Survey, Query)>),
 }
 
 impl Inquiry {
     /// The queries, in order.
     pub fn queries(&self) -> impl Iterator<Item = &Query> {
-        let (pages, points): (&[_], &[_]) = match self {
-            Self::Pages(pages) => (pages, &[]),
-            Self::Points(points) => (&[], points),
+        let (pages, points, surveys): (&[_], &[_], &[_]) = match self {
+            Self::Pages(pages) => (pages, &[], &[]),
+            Self::Points(points) => (&[], points, &[]),
+            Self::Surveys(surveys) => (&[], &[], surveys),
         };
+        let pages = pages.iter().map(|(_, query)| query);
         pages
-            .iter()
-            .map(|(_, query)| query)
             .chain(points.iter().map(|(_, query)| query))
+            .chain(surveys.iter().map(|(_, query)| query))
     }
 }
 
@@ -112,6 +118,7 @@ impl State {
             reads: Reads::default(),
             refused_reads: HashMap::new(),
             schedule: Schedule::new(first_sweep),
+            surveys: Surveys::default(),
             breaker: Breaker::default(),
             health: Health::default(),
             woken: BTreeSet::new(),
@@ -131,6 +138,7 @@ impl State {
             resource: resource.clone(),
             unsupported: self.unsupported.clone(),
             unavailable: self.health.unavailable(),
+            surveys: self.settings.surveys,
             now,
             moment: self.moment(resource),
             read: ReadKeys::default().into(),
@@ -150,6 +158,13 @@ impl State {
                 self.outcomes.remove(resource);
             }
         }
+        let until = |at: Option<Timestamp>| {
+            at.map_or(Duration::ZERO, |at| {
+                at.duration_since(Timestamp::now()).try_into().unwrap_or_default()
+            })
+        };
+        let asked = read.asked.into_iter().map(|(survey, at)| (survey, now + until(at)));
+        self.surveys.ask(resource, asked.collect());
         for key in read.unknown {
             self.want(key, wants_reads, now);
         }
@@ -175,6 +190,7 @@ impl State {
         self.queue.submit(resource, Vec::new(), now);
         self.moments.entry(resource.clone()).or_default().0 += 1;
         self.readers.forget(resource);
+        self.surveys.forget(resource);
         self.outcomes.remove(resource);
     }
 
@@ -199,6 +215,7 @@ impl State {
         if let Some(resource) = resource {
             // Whoever asks for a resource asks for what was refused as well.
             self.outcomes.remove(resource);
+            self.request_surveys(resource);
         }
         let too_early = self.schedule.request(resource, now);
         self.health.sweep.count + 1 + u64::from(too_early)
@@ -288,6 +305,7 @@ impl State {
             | Key::Enrollment(..)
                 if self.health.sweep.count == 0
                     && (!for_a_pass || self.schedule.sweep.is_some() || self.schedule.due <= now) => {}
+            Key::Survey(_) => {}
             key if !self.mirror.is_negative(&key) => self.reads.want(key, now),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! One read of an organization: of complete lists, page by page, or of the objects that somebody reads, one by one.
 //! Several lists, or many objects, travel as aliases of one request.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use tokio::time::Instant;
 
@@ -9,9 +9,11 @@ use crate::{
     plan::observed::Key,
     pluvo::{
         model::{Id, Page},
-        request::{PageRequest, Query},
+        request::Query,
     },
 };
+
+use super::pages::Pages;
 
 /// Rows on one page (developers/pagination).
 const PAGE: usize = 50;
@@ -36,56 +38,35 @@ pub enum ListKey {
 pub struct ListRead {
     /// Which list.
     pub key: ListKey,
-    after: Option<Arc<str>>,
+    pages: Pages,
     seen: HashSet<Id>,
-    rows: usize,
-    first_count: Option<u64>,
-    last_count: Option<u64>,
-    nulls: usize,
-    ended: bool,
-    failed: bool,
 }
 
 impl ListRead {
     fn new(key: ListKey) -> Self {
         Self {
             key,
-            after: None,
+            pages: Pages::default(),
             seen: HashSet::new(),
-            rows: 0,
-            first_count: None,
-            last_count: None,
-            nulls: 0,
-            ended: false,
-            failed: false,
         }
     }
 
     /// Notes one page.
     fn page<T>(&mut self, page: &Page<T>, id: impl Fn(&T) -> &Id) {
-        self.rows += page.rows.len();
+        self.pages.note(page);
         self.seen.extend(page.rows.iter().map(|row| id(row).clone()));
-        self.nulls += page.nulls;
-        self.first_count = self.first_count.or(page.count);
-        self.last_count = page.count;
-        self.ended = page.next.is_none();
-        // A cursor that does not move on would be read for ever.
-        self.failed |= page.next.is_some() && page.next == self.after;
-        self.after.clone_from(&page.next);
     }
 
     /// Whether the list was read to its end.
     #[must_use]
     pub fn finished(&self) -> bool {
-        self.ended && !self.failed
+        self.pages.finished()
     }
 
-    /// Whether whoever is not in it does not exist: the last page said so, no row was missing on any page, and there
-    /// are as many rows as the first and the last page claimed.
+    /// Whether whoever is not in it does not exist.
     #[must_use]
     pub fn complete(&self) -> bool {
-        let seen = u64::try_from(self.seen.len()).ok();
-        self.finished() && self.nulls == 0 && self.first_count == seen && self.last_count == seen
+        self.pages.complete(self.seen.len())
     }
 
     /// Everybody who was seen.
@@ -95,9 +76,7 @@ impl ListRead {
     }
 
     fn query(&self) -> Query {
-        let page = PageRequest {
-            after: self.after.clone(),
-        };
+        let page = self.pages.next();
         match &self.key {
             ListKey::ActiveUsers => Query::Users { archived: false, page },
             ListKey::ArchivedUsers => Query::Users { archived: true, page },
@@ -186,8 +165,10 @@ impl Sweep {
 
     /// Lists that the server does not understand are not read.
     pub fn skip(&mut self, is_blocked: impl Fn(&Query) -> bool) {
-        for list in self.lists.iter_mut().filter(|list| !list.ended && !list.failed) {
-            list.failed = is_blocked(&list.query());
+        for list in self.lists.iter_mut().filter(|list| list.pages.is_open()) {
+            if is_blocked(&list.query()) {
+                list.pages.fail();
+            }
         }
     }
 
@@ -197,7 +178,7 @@ impl Sweep {
             return Vec::new();
         }
         let lists = self.lists.iter().enumerate();
-        let open = lists.filter(|(_, list)| !list.ended && !list.failed);
+        let open = lists.filter(|(_, list)| list.pages.is_open());
         let pages: Vec<_> = open.map(|(index, list)| (index, list.query())).take(limit).collect();
         self.under_way = !pages.is_empty();
         pages
@@ -224,7 +205,7 @@ impl Sweep {
     /// A page could not be read: its list says nothing about who is absent.
     pub fn fail(&mut self, index: usize) {
         if let Some(list) = self.lists.get_mut(index) {
-            list.failed = true;
+            list.pages.fail();
         }
     }
 
@@ -246,7 +227,7 @@ impl Sweep {
     /// Whether every list was read to its end or has failed, and every direct read was answered.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        !self.under_way && self.points.is_empty() && self.lists.iter().all(|list| list.ended || list.failed)
+        !self.under_way && self.points.is_empty() && self.lists.iter().all(|list| !list.pages.is_open())
     }
 
     /// Whether everything was read that was to be read.
@@ -266,7 +247,10 @@ impl Sweep {
     pub fn pages(&self) -> usize {
         let lists = self.lists.iter();
         let lists = lists.filter(|list| !matches!(list.key, ListKey::Participants(_) | ListKey::Members(_)));
-        lists.map(|list| list.rows.div_ceil(PAGE)).max().unwrap_or_default()
+        lists
+            .map(|list| list.pages.rows.div_ceil(PAGE))
+            .max()
+            .unwrap_or_default()
     }
 
     /// The list of a key.
@@ -326,6 +310,9 @@ mod tests {
         };
         assert!(!read(&[nulls]).complete(), "a row came as null");
         let still = read(&[page(&["a"], Some("2"), 3), page(&["b"], Some("2"), 3)]);
-        assert!(still.failed, "the cursor does not move on");
+        assert!(
+            !still.pages.is_open() && !still.finished(),
+            "the cursor does not move on"
+        );
     }
 }

@@ -7,18 +7,20 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
     plan::{
         Call, ResourceKey,
         observed::{Key, Lookup, Observed, Outcome, Place, Presence, Unavailable, Unreadable},
+        survey::{LoginFilter, Portfolio, Reading, Survey},
         value,
     },
     pluvo::{
-        model::{CustomField, Group, Id, OfferEvent, Standing, Training, User},
+        model::{CustomField, Group, Id, LastLogin, OfferEvent, Standing, Training, User},
         operation::Operation,
-        request::{ContentType, Query},
+        request::{ContentType, PortfolioFilter, Query},
         support::Unsupported,
     },
 };
@@ -41,6 +43,8 @@ pub struct View<'a> {
     pub(super) unavailable: Option<Unavailable>,
     pub(super) now: Instant,
     pub(super) moment: Moment,
+    /// Whether what reports are made of is read here.
+    pub(super) surveys: bool,
     pub(super) read: RefCell<ReadKeys>,
 }
 
@@ -53,6 +57,8 @@ pub struct ReadKeys {
     pub unknown: HashSet<Key>,
     /// Fingerprints that were asked about.
     pub fingerprints: HashSet<Arc<str>>,
+    /// What is to be read again, and when.
+    pub asked: HashMap<Survey, Option<Timestamp>>,
 }
 
 impl View<'_> {
@@ -91,6 +97,14 @@ impl View<'_> {
                 self.note(by_list, answer)
             }
             _ => self.note(key, answer),
+        }
+    }
+
+    fn survey<T>(&self, survey: Survey, known: impl FnOnce() -> Lookup<T>) -> Lookup<T> {
+        if self.surveys {
+            self.note(Key::Survey(survey), known())
+        } else {
+            Lookup::Absent
         }
     }
 
@@ -170,6 +184,20 @@ impl Observed for View<'_> {
 
     fn custom_fields(&self, of: ContentType) -> Lookup<Arc<Vec<CustomField>>> {
         self.note(Key::CustomFields(of), self.mirror.custom_fields(of))
+    }
+
+    fn portfolio(&self, filter: &PortfolioFilter) -> Lookup<Arc<Reading<Portfolio>>> {
+        self.survey(Survey::Portfolio(filter.clone()), || self.mirror.portfolio(filter))
+    }
+
+    fn last_logins(&self, filter: &LoginFilter) -> Lookup<Arc<Reading<Vec<LastLogin>>>> {
+        self.survey(Survey::LastLogins(*filter), || self.mirror.last_logins(filter))
+    }
+
+    fn ask_by(&self, survey: Survey, at: Option<Timestamp>) {
+        if self.surveys {
+            self.read.borrow_mut().asked.insert(survey, at);
+        }
     }
 
     fn near_matches(&self, key: &Key) -> Vec<String> {
@@ -269,6 +297,15 @@ impl Readers {
     pub fn trainings(&self) -> impl Iterator<Item = &Id> {
         self.by_key.keys().filter_map(|key| match key {
             Key::Participants(training) => Some(training),
+            _ => None,
+        })
+    }
+
+    /// What a resource reads at intervals.
+    pub fn surveys(&self, resource: &ResourceKey) -> impl Iterator<Item = Survey> {
+        let keys = self.by_resource.get(resource).into_iter().flatten();
+        keys.filter_map(|key| match key {
+            Key::Survey(survey) => Some(survey.clone()),
             _ => None,
         })
     }

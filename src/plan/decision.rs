@@ -17,6 +17,7 @@ use crate::{
 use super::{
     Call, Cause,
     key::{ConnectionKey, ResourceKey},
+    reporting::Findings,
 };
 
 /// What a plan is told about the resource besides its spec.
@@ -244,6 +245,8 @@ pub struct Decision {
     pub identity: Identity,
     /// Subjects, where there are any.
     pub subjects: Option<SubjectsReport>,
+    /// What a report has found.
+    pub findings: Option<Findings>,
     /// Refs of those whom these calls are about to tell by mail, for the first time: the status records them before.
     pub mailed: Vec<String>,
     /// What is waited for, shown beside the drift; never counted as drift.
@@ -270,6 +273,7 @@ impl Decision {
             compared: false,
             identity: Identity::default(),
             subjects: None,
+            findings: None,
             mailed: Vec::new(),
             waiting: Vec::new(),
             finalizer: Finalizer::Keep,

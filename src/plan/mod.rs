@@ -16,9 +16,11 @@ pub mod observed;
 pub mod prediction;
 pub mod registry;
 pub mod report;
+pub mod reporting;
 pub mod resource;
 pub mod scope;
 pub mod subjects;
+pub mod survey;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod user;

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::pluvo::{
-    model::{CustomField, Group, Id, OfferEvent, Standing, Training, User},
+    model::{CustomField, Group, Id, LastLogin, OfferEvent, Standing, Training, User},
     operation::Operation,
-    request::{ContentType, GroupRole, Keys},
+    request::{ContentType, GroupRole, Keys, PortfolioFilter},
 };
 
-use super::Call;
+use super::{
+    Call,
+    survey::{LoginFilter, Portfolio, Reading, Survey},
+};
 
 /// The answer to "what is at this key".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +84,8 @@ pub enum Key {
     OfferEvents,
     /// How a user stands to an offer event: event and user.
     Enrollment(Id, Id),
+    /// What is read at intervals.
+    Survey(Survey),
     /// The catalogue of custom fields.
     CustomFields(ContentType),
     /// Whether Pluvo can be reached.
@@ -184,6 +191,12 @@ pub trait Observed {
     fn everybody(&self, place: &Place) -> Lookup<Vec<Arc<User>>>;
     /// The catalogue of custom fields, if it is known.
     fn custom_fields(&self, of: ContentType) -> Lookup<Arc<Vec<CustomField>>>;
+    /// Rows of portfolios as they were last read; absent where nobody reads reports.
+    fn portfolio(&self, filter: &PortfolioFilter) -> Lookup<Arc<Reading<Portfolio>>>;
+    /// Accounts that are not used, as they were last read; absent where nobody reads reports.
+    fn last_logins(&self, filter: &LoginFilter) -> Lookup<Arc<Reading<Vec<LastLogin>>>>;
+    /// Asks for something to be read again at a time, at once if there is none.
+    fn ask_by(&self, survey: Survey, at: Option<Timestamp>);
     /// Refs that resemble one that was not found, for messages; at most three.
     fn near_matches(&self, key: &Key) -> Vec<String>;
     /// What became of this resource's write of `fingerprint`.

@@ -10,17 +10,21 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
+
 use crate::pluvo::{
     model::{
-        Choice, CustomField, CustomFieldValue, FieldValue, Group, Id, Linked, OfferEvent, Standing, Training, User,
+        Choice, CustomField, CustomFieldValue, FieldValue, Group, Id, LastLogin, Linked, OfferEvent, Standing,
+        Training, User,
     },
     operation::Operation,
-    request::{ContentType, FieldInput, GroupInput, MembershipChange, Mutation, Selector, UserInput},
+    request::{ContentType, FieldInput, GroupInput, MembershipChange, Mutation, PortfolioFilter, Selector, UserInput},
 };
 
 use super::{
     Action, Call, Observed,
     observed::{Key, Lookup, Outcome, Place, Presence, Unavailable, Unreadable},
+    survey::{LoginFilter, Portfolio, Reading, Survey},
     value,
 };
 
@@ -254,6 +258,18 @@ impl<O: Observed> Observed for Predicted<'_, O> {
 
     fn offer_event_by_ref(&self, reference: &str) -> Lookup<Arc<OfferEvent>> {
         self.note(self.observed.offer_event_by_ref(reference))
+    }
+
+    fn portfolio(&self, filter: &PortfolioFilter) -> Lookup<Arc<Reading<Portfolio>>> {
+        self.note(self.observed.portfolio(filter))
+    }
+
+    fn last_logins(&self, filter: &LoginFilter) -> Lookup<Arc<Reading<Vec<LastLogin>>>> {
+        self.note(self.observed.last_logins(filter))
+    }
+
+    fn ask_by(&self, survey: Survey, at: Option<Timestamp>) {
+        self.observed.ask_by(survey, at);
     }
 
     fn standing(&self, event: &Id, user: &Id) -> Lookup<Standing> {

@@ -12,7 +12,10 @@ use crate::api::{
     status::{Applied, CorrectedPath, Correction, Drift, DriftEntry, DriftState, MAX_ENTRIES},
 };
 
-use super::{Decision, Difference, Object, Verdict};
+use super::{
+    Decision, Difference, Object, Verdict,
+    reporting::{About, Findings},
+};
 
 /// The status of a resource after a decision.
 #[must_use]
@@ -93,6 +96,9 @@ fn compared(status: &mut Status, before: &Status, decision: &Decision, now: Time
         status.enrollments.clone_from(&subjects.standings);
         status.members_observed = subjects.unobservable.then_some(false);
     }
+    if let Some(findings) = &decision.findings {
+        found(status, findings);
+    }
     status.drift = Some(drift(before.drift.as_ref(), decision, now));
     if let Some(correction) = correction(before, decision, now) {
         let paths: Vec<_> = correction.entries.iter().map(|entry| &entry.path).collect();
@@ -104,6 +110,16 @@ fn compared(status: &mut Status, before: &Status, decision: &Decision, now: Time
             applied.note_correction(correction.at.clone());
         }
         status.last_correction = Some(correction);
+    }
+}
+
+fn found(status: &mut Status, findings: &Findings) {
+    status.read = Some(findings.read.clone());
+    status.cost = Some(findings.cost.clone());
+    match &findings.about {
+        About::Progress(progress) => status.progress = Some(progress.clone()),
+        About::Certificates(certificates) => status.certificates = Some(certificates.clone()),
+        About::Inactive(inactive) => status.inactive = Some(inactive.clone()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// Pluvo's own key of an object. Documented as a UUID on some types and as `ID` on others, so it is opaque here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,6 +179,84 @@ pub struct Enrollment {
     pub user: Linked,
     /// How they stand now.
     pub status: Standing,
+}
+
+/// Somebody whom a report is about. Beside the id, only what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Pluvo's key.
+    pub id: Id,
+    /// The integrator's key.
+    #[serde(rename = "ref", default)]
+    pub reference: Option<Arc<str>>,
+    /// Display name.
+    #[serde(default)]
+    pub name: Option<Arc<str>>,
+    /// E-mail address.
+    #[serde(default)]
+    pub email: Option<Arc<str>>,
+}
+
+/// A row of `portfolioReport`: how far somebody is with a training, or a certificate. What types its numbers have is
+/// documented nowhere, so that they are kept as they come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PortfolioRow {
+    /// Whose it is.
+    pub user: Person,
+    /// Of the training, or of the certificate. Not a key: two trainings may share it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub title: Arc<str>,
+    /// How much is done: a part of 1, or of 100.
+    #[serde(default)]
+    pub progress: Value,
+    /// How well it was done.
+    #[serde(default)]
+    pub score: Value,
+    /// When it was completed, or the certificate achieved.
+    #[serde(default)]
+    pub completion_date: Option<Arc<str>>,
+    /// Until when it counts.
+    #[serde(default)]
+    pub end_date: Option<Arc<str>>,
+    /// How long it took.
+    #[serde(default)]
+    pub time_spent: Option<TimeSpent>,
+}
+
+/// A span of time, in two parts that add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeSpent {
+    /// Whole days.
+    pub days: Option<i64>,
+    /// Seconds beside them.
+    pub seconds: Option<i64>,
+}
+
+/// When an account was used last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastLogin {
+    /// Whose it is.
+    #[serde(flatten)]
+    pub user: Person,
+    /// Null reads as never.
+    #[serde(default)]
+    pub last_login: Option<Arc<str>>,
+}
+
+impl LastLogin {
+    /// The moment, if there was one and Pluvo writes it as documented.
+    #[must_use]
+    pub fn at(&self) -> Option<Timestamp> {
+        self.last_login.as_ref()?.parse().ok()
+    }
+}
+
+/// The day that a date or a date-time of Pluvo begins with.
+#[must_use]
+pub fn day(text: &str) -> Option<Date> {
+    text.get(..10)?.parse().ok()
 }
 
 /// A custom field ("extra category") as the catalogue lists it.

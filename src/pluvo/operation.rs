@@ -15,6 +15,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub use self::{decode::DecodeError, selection::Select};
@@ -133,11 +134,15 @@ impl Argument {
         Self::scalar(Scalar::Uuid, &*id.0)
     }
 
-    fn ids(ids: &[Id]) -> Self {
+    fn moment(moment: Timestamp) -> Self {
+        Self::scalar(Scalar::DateTime, moment.to_string())
+    }
+
+    fn ids<'a>(ids: impl IntoIterator<Item = &'a Id>) -> Self {
         Self::Variable {
             scalar: Scalar::Uuid,
             list: true,
-            value: ids.iter().map(|id| &*id.0).collect(),
+            value: ids.into_iter().map(|id| &*id.0).collect(),
         }
     }
 
@@ -149,8 +154,8 @@ impl Argument {
         }
     }
 
-    fn enums(values: &[EnumValue]) -> Self {
-        Self::List(values.iter().cloned().map(Self::Enum).collect())
+    fn enums<'a>(values: impl IntoIterator<Item = &'a EnumValue>) -> Self {
+        Self::List(values.into_iter().cloned().map(Self::Enum).collect())
     }
 
     /// An input object of those fields that have a value: null is never sent, it may clear.

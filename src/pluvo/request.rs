@@ -2,13 +2,17 @@
 //!
 //! How a request becomes GraphQL is in [`operation`](super::operation).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::model::{
-    CustomField, CustomFieldValue, Enrollment, EnumValue, Group, Id, MembershipResult, OfferEvent, Page, Standing,
-    Training, User,
+    CustomField, CustomFieldValue, Enrollment, EnumValue, Group, Id, LastLogin, MembershipResult, OfferEvent, Page,
+    PortfolioRow, Standing, Training, User,
 };
 
 /// Names one object.
@@ -52,6 +56,24 @@ pub enum GroupRole {
     Participant,
     /// `Group.managers`
     Manager,
+}
+
+/// Which rows of the portfolios of an organization.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortfolioFilter {
+    /// Of the participants of these groups; of everybody if there are none.
+    pub groups: BTreeSet<Id>,
+    /// About objects of these types (`RelatedObjectType`).
+    pub types: BTreeSet<EnumValue>,
+}
+
+/// How much is asked about those whom a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Persons {
+    /// Which account it is, and nothing else.
+    Accounts,
+    /// Name and e-mail address as well.
+    Named,
 }
 
 /// A read. Reads may be repeated at will.
@@ -110,6 +132,25 @@ pub enum Query {
         /// Who.
         user: Id,
     },
+    /// `portfolioReport`
+    Portfolio {
+        /// Which rows.
+        filter: PortfolioFilter,
+        /// How much about whom.
+        persons: Persons,
+        /// Which page.
+        page: PageRequest,
+    },
+    /// `paginatedUsers(archived: false, lastLogin_Lt:)`
+    LastLogins {
+        /// Those of accounts that were not used since. Whether that holds accounts that were never used is not
+        /// documented. `None`: all accounts.
+        before: Option<Timestamp>,
+        /// How much about whom.
+        persons: Persons,
+        /// Which page.
+        page: PageRequest,
+    },
     /// `group(id:) { userCount managerCount }`: the cheap question whether memberships became visible.
     GroupSize(Id),
 }
@@ -139,6 +180,10 @@ pub enum QueryAnswer {
     OfferEvents(Vec<OfferEvent>),
     /// Of `Enrollment`; `None`: there is none.
     Enrollment(Option<Standing>),
+    /// Of `Portfolio`.
+    Portfolio(Page<PortfolioRow>),
+    /// Of `LastLogins`.
+    LastLogins(Page<LastLogin>),
     /// Of `GroupSize`; `None`: no such group, or not readable.
     GroupSize(Option<GroupSize>),
 }

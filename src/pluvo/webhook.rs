@@ -5,12 +5,13 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::civil::Date;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha1::{Digest, Sha1};
 use std::sync::Arc;
 
-use super::model::{Id, Linked};
+use super::model::{Id, Linked, day};
 
 /// The keys that deliveries may be signed with: one, or two during a rotation.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +82,23 @@ pub enum Notice {
         /// The user.
         user: Id,
     },
+    /// Somebody has achieved a certificate.
+    Achieved(Achieved),
     /// Something that nobody here waits for: progress, files, items of portfolios.
     Other,
+}
+
+/// A certificate that somebody has achieved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Achieved {
+    /// Whose it is.
+    pub user: Id,
+    /// What it is called.
+    pub title: Arc<str>,
+    /// When it was achieved.
+    pub on: Option<Date>,
+    /// Until when it counts.
+    pub ends: Option<Date>,
 }
 
 /// Why a genuine body says nothing.
@@ -106,11 +122,15 @@ struct Body {
     email: Option<Arc<str>>,
     user: Option<Linked>,
     offer_event: Option<Linked>,
+    title: Option<Arc<str>>,
+    #[serde(rename = "creationDate")]
+    creation_date: Option<Arc<str>>,
+    #[serde(rename = "expiryDate")]
+    expiry_date: Option<Arc<str>>,
 }
 
 /// Events that are about nothing that is kept here.
-const OTHERS: [&str; 9] = [
-    "EVENT_CERTIFICATE_ACHIEVED",
+const OTHERS: [&str; 8] = [
     "EVENT_CERTIFICATE_STATUS_CHANGED",
     "EVENT_CONDITIONS_FULFILLED",
     "EVENT_FILE_UPLOADED",
@@ -135,6 +155,9 @@ impl Notice {
             email,
             user,
             offer_event,
+            title,
+            creation_date,
+            expiry_date,
         } = serde_json::from_slice(body).map_err(|_| NoticeError::Malformed)?;
         let id = || id.ok_or(NoticeError::Malformed);
         match event.as_str() {
@@ -151,6 +174,15 @@ impl Notice {
                     event: both.0.id,
                     user: both.1.id,
                 })
+            }
+            "EVENT_CERTIFICATE_ACHIEVED" => {
+                let date = |text: Option<Arc<str>>| text.as_deref().and_then(day);
+                Ok(Self::Achieved(Achieved {
+                    user: user.ok_or(NoticeError::Malformed)?.id,
+                    title: title.ok_or(NoticeError::Malformed)?,
+                    on: date(creation_date),
+                    ends: date(expiry_date),
+                }))
             }
             other if OTHERS.contains(&other) => Ok(Self::Other),
             _ => Err(NoticeError::UnknownEvent),

@@ -1,5 +1,8 @@
 //! Counts, with bounded labels.
 
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -19,6 +22,82 @@ pub struct Metrics {
     guard_held: Family<HeldLabel, Gauge>,
     guard_passed: Family<HeldLabel, Gauge>,
     webhooks: Family<DeliveryLabel, Counter>,
+    findings: [Family<FindingLabel, Gauge>; Figure::ALL.len()],
+    /// What stands there for each report, so that it can be taken away.
+    found: Mutex<HashMap<ReportName, Vec<(Figure, FindingLabel)>>>,
+}
+
+/// Kind, namespace and name of a report.
+type ReportName = (Kind, String, String);
+
+/// Something that reports count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Rows of a progress report.
+    Rows,
+    /// Those of them that are completed.
+    Completed,
+    /// How much is done on the average.
+    AveragePercent,
+    /// Certificates that were achieved.
+    Achieved,
+    /// Certificates that are about to end.
+    Expiring,
+    /// Certificates that have ended.
+    Expired,
+    /// Accounts that nobody uses.
+    Inactive,
+}
+
+impl Figure {
+    const ALL: [(Self, &'static str, &'static str); 7] = [
+        (Self::Rows, "report_rows", "Rows of a progress report, by title"),
+        (
+            Self::Completed,
+            "report_completed",
+            "Rows of a progress report that are completed, by title",
+        ),
+        (
+            Self::AveragePercent,
+            "report_average_percent",
+            "How much is done on the average, by title",
+        ),
+        (
+            Self::Achieved,
+            "certificates_achieved",
+            "Certificates that were achieved, by title",
+        ),
+        (
+            Self::Expiring,
+            "certificates_expiring",
+            "Certificates that are about to end, by title",
+        ),
+        (
+            Self::Expired,
+            "certificates_expired",
+            "Certificates that have ended, by title",
+        ),
+        (Self::Inactive, "inactive_accounts", "Accounts that nobody uses"),
+    ];
+}
+
+/// Something that a report has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was counted.
+    pub figure: Figure,
+    /// Of which training or certificate; empty where it is not about one.
+    pub title: String,
+    /// How many.
+    pub value: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabel {
+    namespace: String,
+    name: String,
+    groups: String,
+    title: String,
 }
 
 /// What the guard of a connection counts.
@@ -113,6 +192,10 @@ impl Default for Metrics {
             "Deliveries of webhooks by what became of them; without a connection where there is none of that name",
             webhooks.clone(),
         );
+        let findings = std::array::from_fn(|_| Family::default());
+        for ((_, name, help), family) in Figure::ALL.into_iter().zip(&findings) {
+            registry.register(name, help, Family::clone(family));
+        }
         Self {
             registry,
             passes,
@@ -122,6 +205,8 @@ impl Default for Metrics {
             guard_held,
             guard_passed,
             webhooks,
+            findings,
+            found: Mutex::default(),
         }
     }
 }
@@ -169,6 +254,29 @@ impl Metrics {
             outcome,
         };
         self.webhooks.get_or_create(&label).inc();
+    }
+
+    /// Replaces what a report has found.
+    pub fn findings(&self, kind: Kind, namespace: &str, name: &str, groups: &str, findings: Vec<Finding>) {
+        let mut found = self.found.lock();
+        let report = (kind, namespace.to_owned(), name.to_owned());
+        for (figure, label) in found.remove(&report).unwrap_or_default() {
+            self.findings[figure as usize].remove(&label);
+        }
+        if findings.is_empty() {
+            return;
+        }
+        let known = found.entry(report).or_default();
+        for Finding { figure, title, value } in findings {
+            let label = FindingLabel {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                groups: groups.to_owned(),
+                title,
+            };
+            self.findings[figure as usize].get_or_create(&label).set(value);
+            known.push((figure, label));
+        }
     }
 
     /// A write was refused because the object had changed.

@@ -4,4 +4,4 @@ pub mod logs;
 mod metrics;
 pub mod server;
 
-pub use metrics::{GuardFigures, Metrics};
+pub use metrics::{Figure, Finding, GuardFigures, Metrics};

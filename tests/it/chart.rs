@@ -179,6 +179,14 @@ async fn only_one_release_needs_the_definitions() -> Result {
     Ok(())
 }
 
+/// Kinds that have nothing to undo in Pluvo.
+const WITHOUT_FINALIZER: [&str; 4] = [
+    "pluvoconnections",
+    "progressreports",
+    "certificatemonitors",
+    "inactiveuserreports",
+];
+
 #[tokio::test]
 async fn permissions_are_no_more_than_these() -> Result {
     let granted = granted(&[]).await?;
@@ -198,7 +206,7 @@ async fn permissions_are_no_more_than_these() -> Result {
     .into();
     for plural in crds().into_iter().map(|crd| crd.spec.names.plural) {
         wanted.extend(["list", "watch"].map(|verb| format!("{verb} {plural}.pluvo.dev")));
-        if plural != "pluvoconnections" {
+        if !WITHOUT_FINALIZER.contains(&plural.as_str()) {
             wanted.insert(format!("patch {plural}.pluvo.dev"));
         }
         wanted.insert(format!("patch {plural}/status.pluvo.dev"));

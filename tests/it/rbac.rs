@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::{
-    chart, deletion, events,
+    chart, deletion, events, reports,
     support::{CONFINED, Result, SEED, Tenant, World, audit::Entry, soon},
 };
 
@@ -54,6 +54,7 @@ impl Form {
 pub async fn scenario(world: &World, tenant: &Tenant<'_>) -> Result {
     world.operator.lock().await.start().await?;
     deletion::declare(tenant).await?;
+    reports::declare(tenant).await?;
     // What is told twice is one Event that is counted.
     for _ in 0..2 {
         let rename = json!({"users": {"EMP-1": {"name": "Janet"}}});

@@ -143,6 +143,20 @@ fn rows() -> Vec<Row> {
             )
         },
         row(
+            &["Query.portfolioReport"],
+            "ProgressReport",
+            json!({"groups": ["all"]}),
+            "Unsupported",
+            "Query.portfolioReport",
+        ),
+        row(
+            &["Query.paginatedUsers(lastLogin_Lt:)"],
+            "InactiveUserReport",
+            json!({"inactiveFor": "720h"}),
+            "Unsupported",
+            "paginatedUsers.lastLogin_Lt",
+        ),
+        row(
             &["Mutation.removeUsersFromTraining"],
             "TrainingAssignment",
             training(json!(["A"])),

@@ -110,7 +110,7 @@ impl Flood {
             5 => signed(salt, json!({"event": "TRAINING_FINISHED", "id": number}), "malformed"),
             6 => signed(
                 salt,
-                json!({"event": "EVENT_CERTIFICATE_ACHIEVED", "title": number.to_string()}),
+                json!({"event": "EVENT_CERTIFICATE_ACHIEVED", "user": {"id": user}, "title": number.to_string()}),
                 "unneeded",
             ),
             7 => signed(salt, json!({"event": "SOMETHING_NEW", "id": "x"}), "unknown_event"),

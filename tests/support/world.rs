@@ -342,10 +342,10 @@ impl Tenant<'_> {
 
     /// Waits until a resource is ready and in sync.
     pub async fn ready(&self, kind: &str, name: &str) -> Result<Value> {
-        let reason = if kind == "PluvoConnection" {
-            "Connected"
-        } else {
-            "InSync"
+        let reason = match kind {
+            "PluvoConnection" => "Connected",
+            "ProgressReport" | "CertificateMonitor" | "InactiveUserReport" => "Reported",
+            _ => "InSync",
         };
         self.reports(kind, name, "Ready", "True", reason).await
     }

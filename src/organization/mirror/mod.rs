@@ -8,6 +8,7 @@ mod enrollments;
 mod interner;
 mod merge;
 mod participants;
+mod surveys;
 mod table;
 
 use std::{
@@ -30,6 +31,7 @@ use acknowledgements::Acknowledgements;
 use enrollments::Enrollments;
 use interner::Interner;
 use participants::Participants;
+use surveys::Surveys;
 use table::{Known, Table};
 
 /// The observed state of one organization.
@@ -43,6 +45,7 @@ pub struct Mirror {
     /// Whether the events of all offers were ever read: who is not known does not exist, until they are read again.
     offer_events_listed: bool,
     enrollments: Enrollments,
+    surveys: Surveys,
     catalogue: HashMap<ContentType, Arc<Vec<CustomField>>>,
     members: HashMap<(Id, GroupRole), HashSet<Id>>,
     acknowledged: Acknowledgements,
@@ -81,6 +84,7 @@ impl Mirror {
             offer_events: Table::default(),
             offer_events_listed: false,
             enrollments: Enrollments::default(),
+            surveys: Surveys::default(),
             catalogue: HashMap::new(),
             members: HashMap::new(),
             acknowledged: Acknowledgements::new(visibility_timeout),
@@ -318,7 +322,7 @@ impl Mirror {
             Key::UserEmail(email) => self.users.id_of_email(email).cloned().map(Key::UserId),
             Key::GroupRef(reference) => self.groups.id_of_ref(reference).cloned().map(Key::GroupId),
             Key::GroupsOf(id) => Some(Key::UserId(id.clone())),
-            Key::Members(..) | Key::Participants(_) | Key::Availability => return None,
+            Key::Members(..) | Key::Participants(_) | Key::Survey(_) | Key::Availability => return None,
             Key::OfferEventRef(reference) => {
                 let id = self.offer_events.id_of_ref(reference).cloned();
                 Some(id.map_or(Key::OfferEvents, Key::OfferEventId))

@@ -7,6 +7,7 @@ mod hints;
 mod laws;
 mod mails;
 mod server;
+mod surveys;
 mod sweeps;
 
 use std::time::Duration;

@@ -15,6 +15,7 @@ use crate::api::{Kind, Mode, PluvoConnection, PluvoUser, common::Target};
 use super::{
     claims::{Claim, claim},
     key::{ConnectionKey, ResourceKey},
+    value,
 };
 
 pub use object::{Declarable, Object, key_of};
@@ -142,10 +143,11 @@ impl Registry {
         places.cloned().collect()
     }
 
-    /// Whether some resource that may declare subjects cannot be decoded. Nothing is removed then.
+    /// Whether some resource that may declare subjects or users cannot be decoded. Nothing is removed then.
     #[must_use]
     pub fn has_unknown_claims(&self) -> bool {
-        !self.is_complete() || self.undecodable.iter().any(|key| key.kind != Kind::Group)
+        let declares = |kind: Kind| kind == Kind::User || kind.has_subjects();
+        !self.is_complete() || self.undecodable.iter().any(|key| declares(key.kind))
     }
 
     /// Who else declares the same ref and comes before this resource: the oldest that is not being deleted.
@@ -178,6 +180,17 @@ impl Registry {
     pub fn declared_email(&self, connection: &ConnectionKey, reference: &str) -> Option<Option<String>> {
         let owner = self.owner_of(connection, Kind::User, reference)?;
         PluvoUser::of(owner).map(|user| user.spec.email.clone())
+    }
+
+    /// The e-mail addresses of all live users on a connection, normalized.
+    #[must_use]
+    pub fn declared_emails(&self, connection: &ConnectionKey) -> HashSet<String> {
+        let users = self.of_kind(connection, Kind::User);
+        let users = users.filter_map(|key| PluvoUser::of(self.permitted(key)?));
+        users
+            .filter(|user| user.metadata.deletion_timestamp.is_none())
+            .filter_map(|user| user.spec.email.as_deref().map(value::email))
+            .collect()
     }
 
     /// Whether a user is never a subject: archived, or being deleted with the account.
@@ -277,14 +290,14 @@ impl Registry {
         if let Object::User(user) = object {
             let connection = object.connection();
             affected.extend(self.waiting.get(&connection).into_iter().flatten().cloned());
-            let places = Kind::ALL.iter().filter(|kind| kind.has_subjects());
-            let places = places.flat_map(|kind| self.of_kind(&connection, *kind));
+            let others = Kind::ALL.iter().filter(|kind| **kind != Kind::User);
+            let depending = others.flat_map(|kind| self.of_kind(&connection, *kind));
             affected.extend(
-                places
+                depending
                     .filter(|key| {
                         self.objects
                             .get(key)
-                            .is_some_and(|place| super::claims::may_declare(place, user))
+                            .is_some_and(|object| object.depends_on_users() || super::claims::may_declare(object, user))
                     })
                     .cloned(),
             );

@@ -1,6 +1,6 @@
 //! A managed resource of any kind.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use kube::Resource;
 
@@ -47,7 +47,7 @@ macro_rules! objects {
 
             /// The settings that every kind has.
             #[must_use]
-            pub fn management(&self) -> &Management {
+            pub fn management(&self) -> Cow<'_, Management> {
                 match self { $(Self::$kind(object) => object.management()),* }
             }
 
@@ -61,6 +61,19 @@ macro_rules! objects {
             #[must_use]
             pub fn subjects(&self) -> Option<DeclaredSubjects<'_>> {
                 match self { $(Self::$kind(object) => object.subjects()),* }
+            }
+
+            /// The refs of the groups that it reports about, where it reports; none of them: about everybody.
+            #[must_use]
+            pub fn reported_groups(&self) -> Option<&[String]> {
+                match self { $(Self::$kind(object) => object.reported_groups()),* }
+            }
+
+            /// Whether what is decided about it may be another matter when a user is declared, or is not any more;
+            /// subjects apart.
+            #[must_use]
+            pub fn depends_on_users(&self) -> bool {
+                match self { $(Self::$kind(object) => object.depends_on_users()),* }
             }
 
             fn written_status(&self) -> Option<&Status> {
@@ -97,7 +110,7 @@ impl Object {
     /// The connection that it uses.
     #[must_use]
     pub fn connection(&self) -> ConnectionKey {
-        connection_of(self.management(), self.meta().namespace.as_deref().unwrap_or_default())
+        connection_of(&self.management(), self.meta().namespace.as_deref().unwrap_or_default())
     }
 
     /// The place that it puts subjects into, where it has subjects.

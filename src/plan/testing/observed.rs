@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::{
     plan::{
         Call, Observed,
         observed::{Key, Lookup, Outcome, Place, Presence, Unavailable, Unreadable},
+        survey::{LoginFilter, Portfolio, Reading, Survey},
         value,
     },
     pluvo::{
-        model::{CustomField, Group, Id, OfferEvent, Standing, Training, User},
+        model::{CustomField, Group, Id, LastLogin, OfferEvent, Standing, Training, User},
         operation::Operation,
-        request::{ContentType, MembershipChange},
+        request::{ContentType, MembershipChange, PortfolioFilter},
     },
 };
 
@@ -111,6 +114,22 @@ impl Observed for Pluvo {
         }
         let users = self.users.values().filter(|user| self.is_in(place, &user.id));
         Lookup::Found(users.cloned().map(Arc::new).collect())
+    }
+
+    fn portfolio(&self, filter: &PortfolioFilter) -> Lookup<Arc<Reading<Portfolio>>> {
+        self.portfolios
+            .get(filter)
+            .map_or(Lookup::Unknown, |reading| Lookup::Found(reading.clone()))
+    }
+
+    fn last_logins(&self, filter: &LoginFilter) -> Lookup<Arc<Reading<Vec<LastLogin>>>> {
+        self.last_logins
+            .get(filter)
+            .map_or(Lookup::Unknown, |reading| Lookup::Found(reading.clone()))
+    }
+
+    fn ask_by(&self, survey: Survey, at: Option<Timestamp>) {
+        self.asked.borrow_mut().insert(survey, at);
     }
 
     fn custom_fields(&self, of: ContentType) -> Lookup<Arc<Vec<CustomField>>> {

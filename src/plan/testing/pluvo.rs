@@ -1,21 +1,29 @@
 //! An organization made of test data. Plans read it, and it carries out what they ask for.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
     plan::{
         Action, Call, Write,
         observed::{Key, Lookup, Outcome, Place, Unavailable, Unreadable},
+        survey::{LoginFilter, Portfolio, Reading, Survey},
         value,
     },
     pluvo::{
-        model::{CustomField, CustomFieldValue, FieldValue, Group, Id, Linked, OfferEvent, Standing, Training, User},
-        request::{FieldInput, GroupInput, GroupRole, Keys, MembershipChange, Mutation, Selector, UserInput},
+        model::{
+            CustomField, CustomFieldValue, EnumValue, FieldValue, Group, Id, LastLogin, Linked, OfferEvent,
+            PortfolioRow, Standing, Training, User,
+        },
+        request::{
+            FieldInput, GroupInput, GroupRole, Keys, MembershipChange, Mutation, PortfolioFilter, Selector, UserInput,
+        },
     },
 };
 
@@ -30,6 +38,12 @@ pub struct Pluvo {
     /// By event and user.
     pub enrollments: BTreeMap<(Id, Id), Standing>,
     pub catalogue: Vec<CustomField>,
+    /// Rows of portfolios, each with what it is about.
+    pub rows: Vec<(EnumValue, PortfolioRow)>,
+    pub portfolios: HashMap<PortfolioFilter, Arc<Reading<Portfolio>>>,
+    pub last_logins: HashMap<LoginFilter, Arc<Reading<Vec<LastLogin>>>>,
+    /// What is to be read at intervals, and when.
+    pub asked: RefCell<HashMap<Survey, Option<Timestamp>>>,
     /// Keys about which nothing is known.
     pub unknown: HashSet<Key>,
     /// Memberships that were acknowledged and are not shown: in or out.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Access, Argument, DecodeError, Operation, Select, decode::Answer, selection};
 use crate::pluvo::{
     model::{CustomField, Linked, OfferEvent, Page, Standing, without_nulls},
-    request::{ContentType, PageRequest, Query, QueryAnswer},
+    request::{ContentType, PageRequest, Persons, PortfolioFilter, Query, QueryAnswer},
 };
 
 /// The most that Pluvo gives in one page (developers/pagination).
@@ -33,7 +33,11 @@ impl Query {
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Users { .. } | Self::GroupMembers { .. } | Self::TrainingParticipants { .. } => "paginatedUsers",
+            Self::Users { .. }
+            | Self::GroupMembers { .. }
+            | Self::TrainingParticipants { .. }
+            | Self::LastLogins { .. } => "paginatedUsers",
+            Self::Portfolio { .. } => "portfolioReport",
             Self::Groups { .. } => "paginatedGroups",
             Self::Trainings { .. } => "paginatedTrainings",
             Self::CustomFields(_) => "extraCategories",
@@ -52,22 +56,19 @@ impl Query {
     pub fn operation(&self) -> Operation {
         let (arguments, selection): (Arguments, &'static [Select]) = match self {
             Self::Users { archived, page } => (
-                paged(Some(("archived", Argument::bool(*archived))), page),
+                paged([("archived", Argument::bool(*archived))], page),
                 selection::USER_PAGE,
             ),
             Self::GroupMembers { group, page } => (
-                paged(Some(("groupIds", Argument::ids(std::slice::from_ref(group)))), page),
+                paged([("groupIds", Argument::ids([group]))], page),
                 selection::USER_PAGE,
             ),
             Self::TrainingParticipants { training, page } => (
-                paged(
-                    Some(("trainingIds", Argument::ids(std::slice::from_ref(training)))),
-                    page,
-                ),
+                paged([("trainingIds", Argument::ids([training]))], page),
                 selection::ID_PAGE,
             ),
-            Self::Groups { page } => (paged(None, page), selection::GROUP_PAGE),
-            Self::Trainings { page } => (paged(None, page), selection::TRAINING_PAGE),
+            Self::Groups { page } => (paged([], page), selection::GROUP_PAGE),
+            Self::Trainings { page } => (paged([], page), selection::TRAINING_PAGE),
             Self::CustomFields(of) => (vec![("contentType", of.argument())], selection::CUSTOM_FIELD),
             Self::User(user) => (vec![user.argument("id", "ref")], selection::USER),
             Self::UserByEmail(email) => (vec![("email", Argument::text(email))], selection::USER),
@@ -79,6 +80,24 @@ impl Query {
                 vec![("userId", Argument::id(user)), ("offerEventId", Argument::id(event))],
                 selection::ENROLLMENT,
             ),
+            Self::Portfolio { filter, persons, page } => (
+                paged(portfolio(filter), page),
+                match persons {
+                    Persons::Accounts => selection::PORTFOLIO_PAGE,
+                    Persons::Named => selection::NAMED_PORTFOLIO_PAGE,
+                },
+            ),
+            Self::LastLogins { before, persons, page } => {
+                let before = before.map(|before| ("lastLogin_Lt", Argument::moment(before)));
+                let filter = std::iter::once(("archived", Argument::bool(false))).chain(before);
+                (
+                    paged(filter, page),
+                    match persons {
+                        Persons::Accounts => selection::LOGIN_PAGE,
+                        Persons::Named => selection::NAMED_LOGIN_PAGE,
+                    },
+                )
+            }
             Self::GroupSize(group) => (vec![("id", Argument::id(group))], selection::GROUP_SIZE),
         };
         Operation {
@@ -118,6 +137,8 @@ impl Query {
                 let enrollment: Option<Enrollment> = answer.value()?;
                 QueryAnswer::Enrollment(enrollment.map(|enrollment| enrollment.status))
             }
+            Self::Portfolio { .. } => QueryAnswer::Portfolio(answer.page()?),
+            Self::LastLogins { .. } => QueryAnswer::LastLogins(answer.page()?),
             Self::GroupSize(_) => QueryAnswer::GroupSize(answer.value()?),
         })
     }
@@ -132,7 +153,14 @@ impl ContentType {
     }
 }
 
-fn paged(filter: Option<(&'static str, Argument)>, page: &PageRequest) -> Arguments {
+/// A report of everybody, or about everything, is asked for by leaving the argument out.
+fn portfolio(filter: &PortfolioFilter) -> Arguments {
+    let groups = (!filter.groups.is_empty()).then(|| ("userGroupIds", Argument::ids(&filter.groups)));
+    let types = (!filter.types.is_empty()).then(|| ("relatedObjectTypes", Argument::enums(&filter.types)));
+    groups.into_iter().chain(types).collect()
+}
+
+fn paged(filter: impl IntoIterator<Item = (&'static str, Argument)>, page: &PageRequest) -> Arguments {
     let after = page.after.as_ref().map(|cursor| ("after", Argument::text(cursor)));
     filter
         .into_iter()

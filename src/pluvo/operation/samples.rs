@@ -7,8 +7,8 @@ use super::Operation;
 use crate::pluvo::{
     model::Id,
     request::{
-        ContentType, FieldInput, GroupInput, GroupRole, Keys, MembershipChange, Mutation, PageRequest, Query, Selector,
-        UserInput,
+        ContentType, FieldInput, GroupInput, GroupRole, Keys, MembershipChange, Mutation, PageRequest, Persons,
+        PortfolioFilter, Query, Selector, UserInput,
     },
 };
 
@@ -40,7 +40,24 @@ fn text() -> Arc<str> {
 #[must_use]
 pub fn queries() -> Vec<Query> {
     let page = || PageRequest { after: Some(text()) };
-    vec![
+    let reports = [Persons::Accounts, Persons::Named].into_iter().flat_map(|persons| {
+        [
+            Query::Portfolio {
+                filter: PortfolioFilter {
+                    groups: [id()].into(),
+                    types: ["TRAINING".into(), "CERTIFICATE".into()].into(),
+                },
+                persons,
+                page: page(),
+            },
+            Query::LastLogins {
+                before: Some(jiff::Timestamp::UNIX_EPOCH),
+                persons,
+                page: page(),
+            },
+        ]
+    });
+    let mut queries = vec![
         Query::Users {
             archived: false,
             page: page(),
@@ -71,7 +88,9 @@ pub fn queries() -> Vec<Query> {
             event: id(),
             user: id(),
         },
-    ]
+    ];
+    queries.extend(reports);
+    queries
 }
 
 /// Every mutation.

@@ -135,6 +135,46 @@ pub(super) const ID_PAGE: &[Select] = &[object("edges", &[object("node", ID)]), 
 pub(super) const GROUP_PAGE: &[Select] = &[object("edges", &[object("node", GROUP)]), PAGE_INFO, COUNT];
 pub(super) const TRAINING_PAGE: &[Select] = &[object("edges", &[object("node", TRAINING)]), PAGE_INFO, COUNT];
 
+const TIME_SPENT: Select = Select::Field {
+    name: "timeSpent",
+    of: &[field("days"), field("seconds")],
+    optional: Some(PORTFOLIO_ROW),
+};
+
+/// How that type is called is documented nowhere.
+const PORTFOLIO_ROW: &str = "PortfolioReportItem";
+
+/// What is asked of a row: no more of a person than which account it is, unless a person asks for it.
+const fn row_of(user: &'static [Select]) -> [Select; 7] {
+    [
+        object("user", user),
+        field("title"),
+        optional(PORTFOLIO_ROW, "progress"),
+        optional(PORTFOLIO_ROW, "score"),
+        field("completionDate"),
+        optional(PORTFOLIO_ROW, "endDate"),
+        TIME_SPENT,
+    ]
+}
+
+const PERSON: &[Select] = &[field("id"), field("ref"), field("name"), field("email")];
+
+pub(super) const PORTFOLIO_PAGE: &[Select] = &[object("edges", &[object("node", &row_of(ID))]), PAGE_INFO, COUNT];
+pub(super) const NAMED_PORTFOLIO_PAGE: &[Select] =
+    &[object("edges", &[object("node", &row_of(PERSON))]), PAGE_INFO, COUNT];
+
+const LOGIN: &[Select] = &[field("id"), field("ref"), field("lastLogin")];
+const NAMED_LOGIN: &[Select] = &[
+    field("id"),
+    field("ref"),
+    field("name"),
+    field("email"),
+    field("lastLogin"),
+];
+
+pub(super) const LOGIN_PAGE: &[Select] = &[object("edges", &[object("node", LOGIN)]), PAGE_INFO, COUNT];
+pub(super) const NAMED_LOGIN_PAGE: &[Select] = &[object("edges", &[object("node", NAMED_LOGIN)]), PAGE_INFO, COUNT];
+
 pub(super) const USER_PAYLOAD: &[Select] = &[object("user", USER)];
 pub(super) const GROUP_PAYLOAD: &[Select] = &[object("group", GROUP)];
 pub(super) const VALUES_PAYLOAD: &[Select] = &[object("extraCategoryValues", VALUES)];

@@ -83,8 +83,10 @@ fn every_variant_has_a_sample() {
         Query::OfferEvent(_) => 11,
         Query::OfferEvents => 12,
         Query::Enrollment { .. } => 13,
+        Query::Portfolio { .. } => 14,
+        Query::LastLogins { .. } => 15,
     });
-    assert_eq!(queries.collect::<BTreeSet<_>>().len(), 14);
+    assert_eq!(queries.collect::<BTreeSet<_>>().len(), 16);
     let mutations = mutations().into_iter().map(|mutation| match mutation {
         Mutation::CreateUser { .. } => 0,
         Mutation::UpdateUser { .. } => 1,

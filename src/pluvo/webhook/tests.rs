@@ -38,12 +38,23 @@ fn keys_are_not_printed() {
     assert!(!format!("{:?}", keys(&["planted"])).contains("planted"));
 }
 
+fn achieved() -> Notice {
+    Notice::Achieved(Achieved {
+        user: "u".into(),
+        title: "T".into(),
+        on: day("2024-03-15"),
+        ends: day("2025-03-15"),
+    })
+}
+
 #[rstest]
 #[case(json!({"event": "USER_DELETED", "id": "u", "ref": null, "email": "a@example.com"}), Ok(Notice::User { id: "u".into(), reference: None, email: Some("a@example.com".into()) }))]
 #[case(json!({"event": "GROUP_CREATED", "id": "g", "ref": "r", "new": [1]}), Ok(Notice::Group { id: "g".into(), reference: Some("r".into()) }))]
 #[case(json!({"event": "TRAINING_UPDATED", "id": "t"}), Ok(Notice::Training { id: "t".into(), reference: None }))]
 #[case(json!({"event": "OFFER_EVENT_ENROLLED", "id": "n", "user": {"id": "u"}, "offer_event": {"id": "e", "kind": "MEETING"}}), Ok(Notice::Enrollment { event: "e".into(), user: "u".into() }))]
-#[case(json!({"event": "EVENT_CERTIFICATE_ACHIEVED", "user": {"id": "u"}, "title": "T"}), Ok(Notice::Other))]
+#[case(json!({"event": "EVENT_CERTIFICATE_ACHIEVED", "user": {"id": "u"}, "title": "T", "creationDate": "2024-03-15", "expiryDate": "2025-03-15"}), Ok(achieved()))]
+#[case(json!({"event": "EVENT_CERTIFICATE_ACHIEVED", "title": "T"}), Err(NoticeError::Malformed))]
+#[case(json!({"event": "COURSE_FINISHED", "id": "x"}), Ok(Notice::Other))]
 #[case(json!({"event": "SOMETHING_NEW", "id": "x"}), Err(NoticeError::UnknownEvent))]
 #[case(json!({"event": "GROUP_UPDATED"}), Err(NoticeError::Malformed))]
 #[case(json!({"event": "OFFER_EVENT_ENROLLED", "user": {"id": "u"}}), Err(NoticeError::Malformed))]

@@ -1,0 +1,45 @@
+//! What the kinds have in common that read Pluvo at intervals and declare nothing there.
+
+use kube::core::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{ConnectionRef, DURATION_PATTERN, Management, Mode, ten_minutes};
+
+/// What every kind has that reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reporting {
+    /// The connection to the organization that this resource is about. Immutable.
+    #[serde(default)]
+    pub connection_ref: ConnectionRef,
+    /// While true nothing is read or reported for this resource.
+    #[serde(default)]
+    pub suspend: bool,
+    /// How often Pluvo is read for this; resources that ask for the same share one read. At least twice as long as the
+    /// reading takes.
+    #[serde(default = "a_day")]
+    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    pub interval: Duration,
+    /// How long to wait for what does not exist yet before a human is asked for.
+    #[serde(default = "ten_minutes")]
+    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    pub dependency_timeout: Duration,
+}
+
+impl Reporting {
+    /// The same as the settings that every kind has.
+    #[must_use]
+    pub fn management(&self, mode: Mode) -> Management {
+        Management {
+            connection_ref: self.connection_ref.clone(),
+            mode,
+            suspend: self.suspend,
+            dependency_timeout: self.dependency_timeout,
+        }
+    }
+}
+
+fn a_day() -> Duration {
+    std::time::Duration::from_hours(24).into()
+}

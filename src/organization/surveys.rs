@@ -1,0 +1,310 @@
+//! Reads at intervals of their own, behind everything else: nothing waits for a report. Those that are due at a time travel
+//! together, a page of each in one request.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::{
+    plan::{
+        ResourceKey,
+        observed::Key,
+        survey::{Certificate, Portfolio, Reading, Survey},
+    },
+    pluvo::{
+        model::LastLogin,
+        request::{PortfolioFilter, Query, QueryAnswer},
+        response::EntryError,
+        webhook::Achieved,
+    },
+};
+
+use super::{mirror::Mirror, pages::Pages, state::State};
+
+/// Which surveys are wanted when, and those that are being read.
+#[derive(Debug, Default)]
+pub struct Surveys {
+    due: BTreeMap<Survey, BTreeMap<ResourceKey, Instant>>,
+    /// Wanted now, whenever they are due.
+    requested: BTreeSet<Survey>,
+    reads: Vec<Read>,
+    is_asked: bool,
+}
+
+/// A survey that is being read.
+#[derive(Debug)]
+struct Read {
+    survey: Survey,
+    at: Timestamp,
+    pages: Pages,
+    requests: u64,
+    content: Content,
+    /// Certificates that were told of meanwhile: a page that was read before lacks them.
+    told: Vec<Achieved>,
+}
+
+/// What its rows say so far.
+#[derive(Debug)]
+enum Content {
+    Portfolio(Portfolio),
+    LastLogins(Vec<LastLogin>),
+}
+
+impl Surveys {
+    /// Replaces what a resource asks for.
+    pub fn ask(&mut self, resource: &ResourceKey, asked: HashMap<Survey, Instant>) {
+        self.forget(resource);
+        for (survey, at) in asked {
+            self.due.entry(survey).or_default().insert(resource.clone(), at);
+        }
+    }
+
+    /// A resource asks for nothing any more.
+    pub fn forget(&mut self, resource: &ResourceKey) {
+        self.due.retain(|_, by| {
+            by.remove(resource);
+            !by.is_empty()
+        });
+    }
+
+    /// When the next request is to leave.
+    #[must_use]
+    pub fn next_at(&self, now: Instant) -> Option<Instant> {
+        if self.is_asked {
+            return None;
+        }
+        if !self.reads.is_empty() {
+            return Some(now);
+        }
+        self.due.keys().filter_map(|survey| self.due_at(survey, now)).min()
+    }
+
+    fn due_at(&self, survey: &Survey, now: Instant) -> Option<Instant> {
+        if self.requested.contains(survey) {
+            return Some(now);
+        }
+        self.due.get(survey)?.values().min().copied()
+    }
+
+    /// The next page of each survey that is being read or due, `limit` at most; none while the last ones are under way.
+    /// What `is_blocked` is not read.
+    pub fn compose(
+        &mut self,
+        now: Instant,
+        at: Timestamp,
+        limit: usize,
+        is_blocked: impl Fn(&Query) -> bool,
+    ) -> Vec<(Survey, Query)> {
+        if self.is_asked {
+            return Vec::new();
+        }
+        self.reads
+            .retain(|read| !is_blocked(&read.survey.query(read.pages.next(), read.at)));
+        let due: Vec<_> = self
+            .due
+            .keys()
+            .filter(|survey| self.due_at(survey, now).is_some_and(|at| at <= now))
+            .cloned()
+            .collect();
+        for survey in due {
+            if is_blocked(&survey.query(Pages::default().next(), at)) {
+                self.settle(&survey);
+            } else if !self.reads.iter().any(|read| read.survey == survey) {
+                self.reads.push(Read::new(survey, at));
+            }
+        }
+        let pages = self.reads.iter().take(limit);
+        let pages: Vec<_> = pages
+            .map(|read| (read.survey.clone(), read.survey.query(read.pages.next(), read.at)))
+            .collect();
+        self.is_asked = !pages.is_empty();
+        pages
+    }
+
+    /// Nobody waits for a survey any more.
+    fn settle(&mut self, survey: &Survey) {
+        self.due.remove(survey);
+        self.requested.remove(survey);
+    }
+
+    /// An answer has come, or none will.
+    pub fn returned(&mut self) {
+        self.is_asked = false;
+    }
+
+    /// Notes the next page of a survey. Returns what was read, if that was the last.
+    fn page(&mut self, survey: &Survey, answer: QueryAnswer) -> Option<Read> {
+        let index = self.reads.iter().position(|read| read.survey == *survey)?;
+        let is_open = self.reads.get_mut(index)?.page(answer);
+        if is_open {
+            return None;
+        }
+        self.settle(survey);
+        Some(self.reads.remove(index))
+    }
+
+    /// A survey cannot be read: it is tried again after `pause`.
+    fn fail(&mut self, survey: &Survey, now: Instant, pause: Duration) {
+        self.reads.retain(|read| read.survey != *survey);
+        self.requested.remove(survey);
+        for at in self.due.get_mut(survey).into_iter().flat_map(BTreeMap::values_mut) {
+            *at = now + pause;
+        }
+    }
+}
+
+impl Read {
+    fn new(survey: Survey, at: Timestamp) -> Self {
+        let content = match survey {
+            Survey::Portfolio(_) => Content::Portfolio(Portfolio::default()),
+            Survey::LastLogins(_) => Content::LastLogins(Vec::new()),
+        };
+        Self {
+            survey,
+            at,
+            pages: Pages::default(),
+            requests: 0,
+            content,
+            told: Vec::new(),
+        }
+    }
+
+    /// Returns whether there is another page.
+    fn page(&mut self, answer: QueryAnswer) -> bool {
+        self.requests += 1;
+        match (answer, &mut self.content, &self.survey) {
+            (QueryAnswer::Portfolio(page), Content::Portfolio(portfolio), _) => {
+                self.pages.note(&page);
+                page.rows.iter().for_each(|row| portfolio.add(row));
+            }
+            (QueryAnswer::LastLogins(page), Content::LastLogins(logins), Survey::LastLogins(filter)) => {
+                self.pages.note(&page);
+                logins.extend(page.rows.into_iter().filter(|login| filter.counts(login, self.at)));
+            }
+            _ => self.pages.fail(),
+        }
+        self.pages.is_open()
+    }
+
+    fn reading<T>(&self, content: T) -> Reading<T> {
+        Reading {
+            at: self.at,
+            rows: self.pages.rows.try_into().unwrap_or(u64::MAX),
+            requests: self.requests,
+            complete: self.pages.complete(self.pages.rows),
+            content,
+        }
+    }
+
+    fn merge(mut self, mirror: &mut Mirror) {
+        match (
+            &self.survey,
+            std::mem::replace(&mut self.content, Content::LastLogins(Vec::new())),
+        ) {
+            (Survey::Portfolio(filter), Content::Portfolio(mut portfolio)) => {
+                for told in &self.told {
+                    portfolio.add_certificate(&certificate(told));
+                }
+                mirror.merge_portfolio(filter.clone(), self.reading(portfolio));
+            }
+            (Survey::LastLogins(filter), Content::LastLogins(logins)) => {
+                mirror.merge_last_logins(*filter, self.reading(logins));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn certificate(told: &Achieved) -> Certificate<'_> {
+    Certificate {
+        user: &told.user.0,
+        title: &told.title,
+        achieved: told.on,
+        ends: told.ends,
+    }
+}
+
+impl State {
+    /// Pages of surveys were answered.
+    pub(super) fn surveys_answered(
+        &mut self,
+        pages: Vec<(Survey, Query)>,
+        answers: Vec<Result<QueryAnswer, EntryError>>,
+        now: Instant,
+    ) {
+        self.surveys.returned();
+        for ((survey, _), answer) in pages.into_iter().zip(answers) {
+            let key = Key::Survey(survey.clone());
+            match answer {
+                Ok(answer) => {
+                    self.refused_reads.remove(&key);
+                    if let Some(read) = self.surveys.page(&survey, answer) {
+                        read.merge(&mut self.mirror);
+                    }
+                }
+                Err(error) => {
+                    self.surveys.fail(&survey, now, self.settings.interval);
+                    self.note_refused(&key, &error.to_string());
+                }
+            }
+        }
+    }
+
+    /// What nobody reads any more is neither read nor kept.
+    pub(super) fn drop_surveys(&mut self) {
+        let readers = &self.readers;
+        let is_read = |survey: &Survey| readers.of(&Key::Survey(survey.clone())).next().is_some();
+        self.surveys.reads.retain(|read| is_read(&read.survey));
+        self.surveys.requested.retain(is_read);
+        self.mirror.retain_surveys(is_read);
+    }
+
+    /// What a resource reads at intervals is read now.
+    pub(super) fn request_surveys(&mut self, resource: &ResourceKey) {
+        let surveys = self.readers.surveys(resource);
+        self.surveys.requested.extend(surveys);
+    }
+
+    /// Whether something that was asked for anew is still to be read for a resource.
+    #[must_use]
+    pub fn is_surveying(&self, resource: &ResourceKey) -> bool {
+        self.readers
+            .surveys(resource)
+            .any(|survey| self.surveys.requested.contains(&survey))
+    }
+
+    /// Somebody has achieved a certificate. It counts in what was read; where nothing is known that it could be added to,
+    /// that is read. Returns whether anybody counts it.
+    pub(super) fn certificate_achieved(&mut self, told: &Achieved) -> bool {
+        let keys = self.readers.keys();
+        let concerned = keys.filter_map(|key| match key {
+            Key::Survey(Survey::Portfolio(filter)) if self.is_concerned(filter, told) => Some(filter.clone()),
+            _ => None,
+        });
+        let concerned: Vec<_> = concerned.collect();
+        for filter in &concerned {
+            let survey = Survey::Portfolio(filter.clone());
+            let reading = self.surveys.reads.iter_mut().find(|read| read.survey == survey);
+            let is_read = reading.is_some();
+            if let Some(read) = reading {
+                read.told.push(told.clone());
+            }
+            if !self.mirror.add_certificate(filter, &certificate(told)) && !is_read {
+                self.surveys.requested.insert(survey);
+            }
+        }
+        !concerned.is_empty()
+    }
+
+    /// Whether a survey is about certificates alone, and about this user's as far as is known.
+    fn is_concerned(&self, filter: &PortfolioFilter, told: &Achieved) -> bool {
+        let certificates = filter.types.len() == 1 && filter.types.iter().all(|of| &*of.0 == "CERTIFICATE");
+        let user = self.mirror.user(&Key::UserId(told.user.clone())).found();
+        let groups = user.iter().flat_map(|user| &user.participant_groups);
+        certificates && (filter.groups.is_empty() || groups.into_iter().any(|group| filter.groups.contains(&group.id)))
+    }
+}

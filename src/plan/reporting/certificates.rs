@@ -1,0 +1,77 @@
+//! Which certificates were achieved and which expire.
+
+use std::time::Duration;
+
+use jiff::{civil::Date, tz::TimeZone};
+
+use crate::{
+    api::{
+        CertificateMonitor, CertificateMonitorSpec,
+        findings::{CertificateCount, CertificateFindings, MAX_ROWS},
+        progress::ObjectType,
+    },
+    plan::{
+        Decision, Observed, Subject,
+        resource::Plan,
+        scope::Scope,
+        survey::{Portfolio, Reading, Survey, Title},
+    },
+    pluvo::request::PortfolioFilter,
+};
+
+use super::{About, Report, count, groups, is_meant};
+
+impl Plan for CertificateMonitor {
+    fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
+        let spec = &self.spec;
+        let filter = PortfolioFilter {
+            groups: match groups(&spec.groups, observed) {
+                Ok(groups) => groups,
+                Err(decision) => return *decision,
+            },
+            types: [ObjectType::Certificate.as_str().into()].into(),
+        };
+        let report = Report {
+            reporting: &spec.reporting,
+            subject,
+            scope,
+            acts: false,
+        };
+        let reading = observed.portfolio(&filter);
+        report.decide(Survey::Portfolio(filter), reading, observed, |reading| {
+            About::Certificates(findings(spec, reading)).into()
+        })
+    }
+
+    fn plan_deletion(&self, _: &Subject<'_>, _: &Scope<'_>, _: &impl Observed) -> Decision {
+        Decision::release("a monitor leaves nothing behind")
+    }
+}
+
+/// Judged by the day on which it was read.
+fn findings(spec: &CertificateMonitorSpec, reading: &Reading<Portfolio>) -> CertificateFindings {
+    let today = reading.at.to_zoned(TimeZone::UTC).date();
+    let until = today.saturating_add(Duration::from(spec.expiring_within));
+    let all = reading.content.titles.iter();
+    let counts: Vec<_> = all
+        .filter(|(title, _)| is_meant(&spec.titles, title))
+        .map(|(name, title)| counted(name, title, today, until))
+        .collect();
+    CertificateFindings {
+        achieved: counts.iter().map(|count| count.achieved).sum(),
+        expiring: counts.iter().map(|count| count.expiring).sum(),
+        expired: counts.iter().map(|count| count.expired).sum(),
+        titles: count(counts.len()),
+        by_certificate: counts.into_iter().take(MAX_ROWS).collect(),
+    }
+}
+
+/// A certificate counts on the day on which it ends.
+fn counted(name: &str, title: &Title, today: Date, until: Date) -> CertificateCount {
+    CertificateCount {
+        title: name.to_owned(),
+        achieved: title.rows,
+        expiring: title.ends.range(today..=until).map(|(_, count)| count).sum(),
+        expired: title.ends.range(..today).map(|(_, count)| count).sum(),
+    }
+}
