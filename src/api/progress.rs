@@ -13,8 +13,7 @@ use super::{
     status::Status,
 };
 
-/// A progress report of groups, kept up to date. Its status has sums and nobody's name; `pluvo-operator report` prints
-/// the rows.
+/// A progress report of groups, kept up to date. Its status has sums and nobody's name.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "pluvo.dev",

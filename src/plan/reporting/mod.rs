@@ -97,10 +97,7 @@ impl Report<'_> {
         }
         let mut decision = match reading {
             Lookup::Found(reading) => found(&reading, meaning(&reading)),
-            Lookup::Absent => object::known(Verdict::done(
-                Reason::Reported,
-                "the operator reads it at its interval; `pluvo-operator report` prints it",
-            )),
+            Lookup::Absent => object::known(Verdict::done(Reason::Reported, "the operator reads it at its interval")),
             // What was told before a restart stands until it is read again.
             Lookup::Unknown => match self.status().and_then(|status| status.read.as_ref()) {
                 Some(read) => object::known(Verdict::done(Reason::Reported, summary(read))),
