@@ -66,9 +66,13 @@ fn transitions(before: Option<&Status>, after: &Status) -> Vec<(EventType, Strin
 
 /// More certificates than before, in words.
 fn certificates(before: Option<&Status>, after: &Status) -> Vec<(EventType, String, String)> {
-    let of = |status: Option<&Status>| status.and_then(|status| status.certificates.clone());
+    // Another spec counts others.
+    let before = before.filter(|before| before.observed_generation == after.observed_generation);
     // The first reading finds what was achieved over years.
-    let (Some(before), Some(after)) = (of(before), of(Some(after))) else {
+    let (Some(before), Some(after)) = (
+        before.and_then(|before| before.certificates.as_ref()),
+        &after.certificates,
+    ) else {
         return Vec::new();
     };
     let more = [

@@ -13,11 +13,11 @@ use crate::{
     plan::{
         ResourceKey,
         observed::Key,
-        survey::{Certificate, Portfolio, Reading, Survey},
+        survey::{Certificate, LoginFilter, Portfolio, Reading, Survey},
     },
     pluvo::{
         model::LastLogin,
-        request::{PortfolioFilter, Query, QueryAnswer},
+        request::{PageRequest, PortfolioFilter, Query, QueryAnswer},
         response::EntryError,
         webhook::Achieved,
     },
@@ -38,7 +38,6 @@ pub struct Surveys {
 /// A survey that is being read.
 #[derive(Debug)]
 struct Read {
-    survey: Survey,
     at: Timestamp,
     pages: Pages,
     requests: u64,
@@ -50,8 +49,8 @@ struct Read {
 /// What its rows say so far.
 #[derive(Debug)]
 enum Content {
-    Portfolio(Portfolio),
-    LastLogins(Vec<LastLogin>),
+    Portfolio(PortfolioFilter, Portfolio),
+    LastLogins(LoginFilter, Vec<LastLogin>),
 }
 
 impl Surveys {
@@ -77,17 +76,17 @@ impl Surveys {
         if self.is_asked {
             return None;
         }
-        if !self.reads.is_empty() {
+        if !self.reads.is_empty() || !self.requested.is_empty() {
             return Some(now);
         }
-        self.due.keys().filter_map(|survey| self.due_at(survey, now)).min()
+        self.due.values().flat_map(BTreeMap::values).min().copied()
     }
 
-    fn due_at(&self, survey: &Survey, now: Instant) -> Option<Instant> {
-        if self.requested.contains(survey) {
-            return Some(now);
-        }
-        self.due.get(survey)?.values().min().copied()
+    /// What is to be read by now, whoever asks for it.
+    fn due_by(&self, now: Instant) -> BTreeSet<Survey> {
+        let is_due = |by: &BTreeMap<ResourceKey, Instant>| by.values().any(|at| *at <= now);
+        let due = self.due.iter().filter(|(_, by)| is_due(by)).map(|(survey, _)| survey);
+        due.chain(&self.requested).cloned().collect()
     }
 
     /// The next page of each survey that is being read or due, `limit` at most; none while the last ones are under way.
@@ -102,25 +101,16 @@ impl Surveys {
         if self.is_asked {
             return Vec::new();
         }
-        self.reads
-            .retain(|read| !is_blocked(&read.survey.query(read.pages.next(), read.at)));
-        let due: Vec<_> = self
-            .due
-            .keys()
-            .filter(|survey| self.due_at(survey, now).is_some_and(|at| at <= now))
-            .cloned()
-            .collect();
-        for survey in due {
-            if is_blocked(&survey.query(Pages::default().next(), at)) {
+        self.reads.retain(|read| !is_blocked(&read.query()));
+        for survey in self.due_by(now) {
+            if is_blocked(&survey.query(PageRequest::default(), at)) {
                 self.settle(&survey);
-            } else if !self.reads.iter().any(|read| read.survey == survey) {
+            } else if !self.reads.iter().any(|read| read.survey() == survey) {
                 self.reads.push(Read::new(survey, at));
             }
         }
         let pages = self.reads.iter().take(limit);
-        let pages: Vec<_> = pages
-            .map(|read| (read.survey.clone(), read.survey.query(read.pages.next(), read.at)))
-            .collect();
+        let pages: Vec<_> = pages.map(|read| (read.survey(), read.query())).collect();
         self.is_asked = !pages.is_empty();
         pages
     }
@@ -138,7 +128,7 @@ impl Surveys {
 
     /// Notes the next page of a survey. Returns what was read, if that was the last.
     fn page(&mut self, survey: &Survey, answer: QueryAnswer) -> Option<Read> {
-        let index = self.reads.iter().position(|read| read.survey == *survey)?;
+        let index = self.reads.iter().position(|read| read.survey() == *survey)?;
         let is_open = self.reads.get_mut(index)?.page(answer);
         if is_open {
             return None;
@@ -149,7 +139,7 @@ impl Surveys {
 
     /// A survey cannot be read: it is tried again after `pause`.
     fn fail(&mut self, survey: &Survey, now: Instant, pause: Duration) {
-        self.reads.retain(|read| read.survey != *survey);
+        self.reads.retain(|read| read.survey() != *survey);
         self.requested.remove(survey);
         for at in self.due.get_mut(survey).into_iter().flat_map(BTreeMap::values_mut) {
             *at = now + pause;
@@ -159,29 +149,39 @@ impl Surveys {
 
 impl Read {
     fn new(survey: Survey, at: Timestamp) -> Self {
-        let content = match survey {
-            Survey::Portfolio(_) => Content::Portfolio(Portfolio::default()),
-            Survey::LastLogins(_) => Content::LastLogins(Vec::new()),
-        };
         Self {
-            survey,
             at,
             pages: Pages::default(),
             requests: 0,
-            content,
+            content: match survey {
+                Survey::Portfolio(filter) => Content::Portfolio(filter, Portfolio::default()),
+                Survey::LastLogins(filter) => Content::LastLogins(filter, Vec::new()),
+            },
             told: Vec::new(),
         }
+    }
+
+    fn survey(&self) -> Survey {
+        match &self.content {
+            Content::Portfolio(filter, _) => Survey::Portfolio(filter.clone()),
+            Content::LastLogins(filter, _) => Survey::LastLogins(*filter),
+        }
+    }
+
+    /// The query of the next page. All pages are asked as of the same moment.
+    fn query(&self) -> Query {
+        self.survey().query(self.pages.next(), self.at)
     }
 
     /// Returns whether there is another page.
     fn page(&mut self, answer: QueryAnswer) -> bool {
         self.requests += 1;
-        match (answer, &mut self.content, &self.survey) {
-            (QueryAnswer::Portfolio(page), Content::Portfolio(portfolio), _) => {
+        match (answer, &mut self.content) {
+            (QueryAnswer::Portfolio(page), Content::Portfolio(_, portfolio)) => {
                 self.pages.note(&page);
                 page.rows.iter().for_each(|row| portfolio.add(row));
             }
-            (QueryAnswer::LastLogins(page), Content::LastLogins(logins), Survey::LastLogins(filter)) => {
+            (QueryAnswer::LastLogins(page), Content::LastLogins(filter, logins)) => {
                 self.pages.note(&page);
                 logins.extend(page.rows.into_iter().filter(|login| filter.counts(login, self.at)));
             }
@@ -190,31 +190,29 @@ impl Read {
         self.pages.is_open()
     }
 
-    fn reading<T>(&self, content: T) -> Reading<T> {
-        Reading {
-            at: self.at,
-            rows: self.pages.rows.try_into().unwrap_or(u64::MAX),
-            requests: self.requests,
-            complete: self.pages.complete(self.pages.rows),
+    fn merge(self, mirror: &mut Mirror) {
+        let Self {
+            at,
+            pages,
+            requests,
             content,
-        }
-    }
-
-    fn merge(mut self, mirror: &mut Mirror) {
-        match (
-            &self.survey,
-            std::mem::replace(&mut self.content, Content::LastLogins(Vec::new())),
-        ) {
-            (Survey::Portfolio(filter), Content::Portfolio(mut portfolio)) => {
-                for told in &self.told {
+            told,
+        } = self;
+        let reading = Reading {
+            at,
+            rows: pages.rows.try_into().unwrap_or(u64::MAX),
+            requests,
+            complete: pages.complete(pages.rows),
+            content: (),
+        };
+        match content {
+            Content::Portfolio(filter, mut portfolio) => {
+                for told in &told {
                     portfolio.add_certificate(&certificate(told));
                 }
-                mirror.merge_portfolio(filter.clone(), self.reading(portfolio));
+                mirror.merge_portfolio(filter, reading.with(portfolio));
             }
-            (Survey::LastLogins(filter), Content::LastLogins(logins)) => {
-                mirror.merge_last_logins(*filter, self.reading(logins));
-            }
-            _ => {}
+            Content::LastLogins(filter, logins) => mirror.merge_last_logins(filter, reading.with(logins)),
         }
     }
 }
@@ -258,7 +256,7 @@ impl State {
     pub(super) fn drop_surveys(&mut self) {
         let readers = &self.readers;
         let is_read = |survey: &Survey| readers.of(&Key::Survey(survey.clone())).next().is_some();
-        self.surveys.reads.retain(|read| is_read(&read.survey));
+        self.surveys.reads.retain(|read| is_read(&read.survey()));
         self.surveys.requested.retain(is_read);
         self.mirror.retain_surveys(is_read);
     }
@@ -288,7 +286,7 @@ impl State {
         let concerned: Vec<_> = concerned.collect();
         for filter in &concerned {
             let survey = Survey::Portfolio(filter.clone());
-            let reading = self.surveys.reads.iter_mut().find(|read| read.survey == survey);
+            let reading = self.surveys.reads.iter_mut().find(|read| read.survey() == survey);
             let is_read = reading.is_some();
             if let Some(read) = reading {
                 read.told.push(told.clone());

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::pluvo::{
     model::{LastLogin, PortfolioRow, day},
-    request::{PortfolioFilter, Query},
+    request::{PageRequest, Persons, PortfolioFilter, Query},
 };
 
 /// Something that is read at intervals. Equal ones share one read.
@@ -55,8 +55,8 @@ impl LoginFilter {
 impl Survey {
     /// The query of one page, as it is asked at `now`.
     #[must_use]
-    pub fn query(&self, page: crate::pluvo::request::PageRequest, now: Timestamp) -> Query {
-        let persons = crate::pluvo::request::Persons::Accounts;
+    pub fn query(&self, page: PageRequest, now: Timestamp) -> Query {
+        let persons = Persons::Accounts;
         match self {
             Self::Portfolio(filter) => Query::Portfolio {
                 filter: filter.clone(),
@@ -85,6 +85,20 @@ pub struct Reading<T> {
     pub complete: bool,
     /// What the rows say.
     pub content: T,
+}
+
+impl<T> Reading<T> {
+    /// The same reading of something else.
+    #[must_use]
+    pub fn with<U>(self, content: U) -> Reading<U> {
+        Reading {
+            at: self.at,
+            rows: self.rows,
+            requests: self.requests,
+            complete: self.complete,
+            content,
+        }
+    }
 }
 
 /// The rows of portfolios, added up by title.

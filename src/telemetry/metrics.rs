@@ -299,6 +299,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_reports_have_found_stands_until_it_is_replaced() {
+        let metrics = Metrics::default();
+        let found = |values: &[(Figure, i64)]| {
+            let finding = |(figure, value): &(Figure, i64)| Finding {
+                figure: *figure,
+                title: "T".to_owned(),
+                value: *value,
+            };
+            let findings = values.iter().map(finding).collect();
+            metrics.findings(Kind::Progress, "ns", "name", "g", findings);
+            let lines = metrics.encode();
+            let ours = lines.lines().filter(|line| line.contains(r#"title="T""#));
+            ours.map(|line| line.replace(r#"{namespace="ns",name="name",groups="g",title="T"}"#, ""))
+                .collect::<Vec<_>>()
+        };
+        let all: Vec<_> = Figure::ALL.iter().map(|(figure, ..)| *figure).zip(1..).collect();
+        let expected = [
+            "report_rows 1",
+            "report_completed 2",
+            "report_average_percent 3",
+            "certificates_achieved 4",
+            "certificates_expiring 5",
+            "certificates_expired 6",
+            "inactive_accounts 7",
+        ];
+        let mut told = found(&all);
+        told.sort_by_key(|line| line.rsplit(' ').next().map(str::to_owned));
+        assert_eq!(told, expected.map(|line| format!("pluvo_operator_{line}")));
+        assert_eq!(found(&[(Figure::Rows, 9)]), ["pluvo_operator_report_rows 9"]);
+        assert!(found(&[]).is_empty());
+    }
+
+    #[test]
     fn the_guard_of_a_connection_that_is_gone_is_not_counted_any_more() {
         let metrics = Metrics::default();
         for connection in ["one", "other"] {

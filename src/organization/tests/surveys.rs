@@ -109,6 +109,21 @@ fn equal_reports_share_a_read_and_different_ones_travel_together() {
 }
 
 #[test]
+fn what_a_person_asks_for_is_read_though_no_interval_asks_for_it() {
+    let mut scene = scene(10, 0);
+    let filter = about("TRAINING");
+    // As a report does whose interval is refused.
+    scene.look(&reader("a"), |view| view.portfolio(&filter));
+    let before = scene.inquiries.len();
+    scene.settle();
+    assert_eq!(scene.inquiries.len(), before);
+    scene.state.request_sweep(Some(&reader("a")), scene.now);
+    scene.settle();
+    assert_eq!(pages(&scene, before).iter().sum::<usize>(), 1);
+    assert!(!scene.state.is_surveying(&reader("a")));
+}
+
+#[test]
 fn a_report_waits_for_everything_else() {
     let mut scene = scene(120, 0);
     report(&mut scene, "a", &about("TRAINING"), 24);

@@ -139,8 +139,11 @@ impl Registry {
     /// A resource can be decoded, or is gone. If it was the last that could not, removals need wait no longer.
     fn decoded(&mut self, key: &ResourceKey) -> BTreeSet<ResourceKey> {
         let waited = self.undecodable.remove(key) && self.is_complete() && !self.has_unknown_claims();
-        let places = self.objects.keys().filter(|known| waited && known.kind.has_subjects());
-        places.cloned().collect()
+        let waiting = self
+            .objects
+            .iter()
+            .filter(|(_, object)| waited && (object.subjects().is_some() || object.depends_on_users()));
+        waiting.map(|(key, _)| key.clone()).collect()
     }
 
     /// Whether some resource that may declare subjects or users cannot be decoded. Nothing is removed then.

@@ -213,11 +213,13 @@ fn what_cannot_be_decoded_blocks_removals_and_wakes_those_who_waited() {
     let mut cluster = Cluster::default();
     let one = membership(&mut cluster, "one", json!({"ref": "rnd"}), &["A"]);
     let two = membership(&mut cluster, "two", json!({"ref": "hr"}), &["A"]);
+    let archives = json!({"inactiveFor": "720h", "action": "Archive"});
+    let archives = cluster.declare(Kind::Inactive, "unused", archives);
     let user = cluster.declare_user("A", plain());
     let object = cluster.registry.get(&user).unwrap().clone();
     assert_eq!(
         names(&cluster.registry.set_undecodable(user.clone())),
-        ["one", "two"],
+        ["one", "two", "unused"],
         "they may select it"
     );
     assert!(cluster.registry.has_unknown_claims());
@@ -226,12 +228,20 @@ fn what_cannot_be_decoded_blocks_removals_and_wakes_those_who_waited() {
         "a relist still knows it"
     );
     let woken = cluster.registry.set(object);
-    assert!(woken.contains(&one) && woken.contains(&two));
+    assert!([one, two, archives.clone()].iter().all(|key| woken.contains(key)));
     assert!(!cluster.registry.has_unknown_claims());
-    cluster
-        .registry
-        .set_undecodable(ResourceKey::new(Kind::Group, "hr", "g"));
-    assert!(!cluster.registry.has_unknown_claims(), "a group declares nobody");
+    let group = ResourceKey::new(Kind::Group, "hr", "g");
+    for declares_nobody in [group, archives.clone()] {
+        cluster.registry.set_undecodable(declares_nobody);
+        assert!(!cluster.registry.has_unknown_claims());
+    }
+    // Of those that stay undecodable, only a membership may declare somebody; whoever waits for it is woken.
+    let one = membership(&mut cluster, "one", json!({"ref": "rnd"}), &["A"]);
+    let archives = json!({"inactiveFor": "720h", "action": "Archive"});
+    let archives = cluster.declare(Kind::Inactive, "other", archives);
+    let object = cluster.registry.get(&one).unwrap().clone();
+    cluster.registry.set_undecodable(one);
+    assert!(cluster.registry.set(object).contains(&archives));
 }
 
 #[test]

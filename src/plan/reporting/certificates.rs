@@ -14,32 +14,23 @@ use crate::{
         Decision, Observed, Subject,
         resource::Plan,
         scope::Scope,
-        survey::{Portfolio, Reading, Survey, Title},
+        survey::{Portfolio, Reading, Title},
     },
-    pluvo::request::PortfolioFilter,
 };
 
-use super::{About, Report, count, groups, is_meant};
+use super::{About, Report, count, is_meant};
 
 impl Plan for CertificateMonitor {
     fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
         let spec = &self.spec;
-        let filter = PortfolioFilter {
-            groups: match groups(&spec.groups, observed) {
-                Ok(groups) => groups,
-                Err(decision) => return *decision,
-            },
-            types: [ObjectType::Certificate.as_str().into()].into(),
-        };
         let report = Report {
             reporting: &spec.reporting,
             subject,
             scope,
             acts: false,
         };
-        let reading = observed.portfolio(&filter);
-        report.decide(Survey::Portfolio(filter), reading, observed, |reading| {
-            About::Certificates(findings(spec, reading)).into()
+        report.decide_by_portfolio(&spec.groups, &[ObjectType::Certificate], observed, |reading| {
+            About::Certificates(findings(spec, reading))
         })
     }
 

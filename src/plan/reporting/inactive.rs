@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -122,7 +123,8 @@ fn archive(
     let grace = Duration::from(spec.grace_period);
     let noticed = noticed_before(subject);
     let emails = scope.registry.declared_emails(scope.connection);
-    let waits = scope.registry.has_unknown_claims();
+    // A claim of unknown extent may declare anybody.
+    let acts = subject.writes(Cause::Change) && !scope.registry.has_unknown_claims();
     let mut sorted = Sorted::default();
     for login in &judged.counted {
         let reference = login.user.reference.as_deref();
@@ -132,7 +134,7 @@ fn archive(
         }
         let since = noticed.get(&*login.user.id.0).copied();
         let is_due = since.is_some_and(|since| since.checked_add(grace).is_ok_and(|due| due <= judged.at));
-        if is_due && !waits {
+        if is_due && acts {
             sorted.sort(login, &emails, scope, observed);
         }
         if sorted.noticed < NOTICED {
@@ -159,7 +161,7 @@ struct Sorted {
     protected: usize,
     since: BTreeMap<Timestamp, Vec<String>>,
     noticed: usize,
-    to_archive: Vec<(String, std::sync::Arc<User>)>,
+    to_archive: Vec<(String, Arc<User>)>,
     unknown: bool,
 }
 
@@ -195,18 +197,13 @@ impl Sorted {
         let verdict = if let Some((name, message)) = refused.first() {
             let message = format!("Pluvo refuses to archive {name}: {message} ({} in all)", refused.len());
             Some(Verdict::stalled(Reason::ApiRejected, message))
-        } else if !subject.writes(Cause::Change) {
-            None
-        } else if calls.is_empty() {
-            let message = "accounts whose grace period is over are looked at once more";
-            self.unknown.then(|| Verdict::fleeting(Reason::Pending, message))
-        } else {
+        } else if !calls.is_empty() {
             let message = format!("archiving {} accounts that nobody uses", calls.len());
             Some(Verdict::fleeting(Reason::Pending, message))
+        } else {
+            let message = "accounts whose grace period is over are looked at once more";
+            self.unknown.then(|| Verdict::fleeting(Reason::Pending, message))
         };
-        if !subject.writes(Cause::Change) {
-            calls.clear();
-        }
         let since = |(since, ids)| Noticed {
             since: Time(since),
             ids,

@@ -15,16 +15,17 @@ use crate::{
     api::{
         Reason, Status,
         findings::{CertificateFindings, Cost, InactiveFindings, ProgressFindings, Read},
+        progress::ObjectType,
         reporting::Reporting,
     },
-    pluvo::model::Id,
+    pluvo::{model::Id, request::PortfolioFilter},
 };
 
 use super::{
     Call, Decision, Observed, Subject, Verdict, near, object,
     observed::{Key, Lookup},
     scope::Scope,
-    survey::{Reading, Survey},
+    survey::{Portfolio, Reading, Survey},
 };
 
 /// What a report has found.
@@ -77,6 +78,26 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// Decides by the rows of the portfolios of groups.
+    fn decide_by_portfolio(
+        &self,
+        groups: &[String],
+        types: &[ObjectType],
+        observed: &impl Observed,
+        meaning: impl FnOnce(&Reading<Portfolio>) -> About,
+    ) -> Decision {
+        let filter = PortfolioFilter {
+            groups: match ids(groups, observed) {
+                Ok(ids) => ids,
+                Err(decision) => return *decision,
+            },
+            types: types.iter().map(|of| of.as_str().into()).collect(),
+        };
+        let reading = observed.portfolio(&filter);
+        let survey = Survey::Portfolio(filter);
+        self.decide(survey, reading, observed, |reading| meaning(reading).into())
+    }
+
     /// Decides by what was read last, and asks for it to be read again when it is due.
     fn decide<T>(
         &self,
@@ -181,7 +202,7 @@ fn summary(read: &Read) -> String {
 /// # Errors
 ///
 /// Some of them do not exist, or are not known yet.
-fn groups(refs: &[String], observed: &impl Observed) -> Result<BTreeSet<Id>, Box<Decision>> {
+fn ids(refs: &[String], observed: &impl Observed) -> Result<BTreeSet<Id>, Box<Decision>> {
     let (mut ids, mut missing) = (BTreeSet::new(), Vec::new());
     for reference in refs {
         match observed.group_by_ref(reference) {

@@ -5,36 +5,22 @@ use crate::{
         ProgressReport, ProgressReportSpec,
         findings::{MAX_ROWS, ProgressFindings, TrainingProgress},
     },
-    plan::{
-        Decision, Observed, Subject,
-        resource::Plan,
-        scope::Scope,
-        survey::{Portfolio, Survey},
-    },
-    pluvo::request::PortfolioFilter,
+    plan::{Decision, Observed, Subject, resource::Plan, scope::Scope, survey::Portfolio},
 };
 
-use super::{About, Report, count, groups, is_meant};
+use super::{About, Report, count, is_meant};
 
 impl Plan for ProgressReport {
     fn plan(&self, subject: &Subject<'_>, scope: &Scope<'_>, observed: &impl Observed) -> Decision {
         let spec = &self.spec;
-        let filter = PortfolioFilter {
-            groups: match groups(&spec.groups, observed) {
-                Ok(groups) => groups,
-                Err(decision) => return *decision,
-            },
-            types: spec.types.iter().map(|of| of.as_str().into()).collect(),
-        };
         let report = Report {
             reporting: &spec.reporting,
             subject,
             scope,
             acts: false,
         };
-        let reading = observed.portfolio(&filter);
-        report.decide(Survey::Portfolio(filter), reading, observed, |reading| {
-            About::Progress(findings(spec, &reading.content)).into()
+        report.decide_by_portfolio(&spec.groups, &spec.types, observed, |reading| {
+            About::Progress(findings(spec, &reading.content))
         })
     }
 
