@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Kind, Managed,
     common::{DURATION_PATTERN, Management, Mode, REF_PATTERN},
-    reporting::Reporting,
+    progress::ObjectType,
+    reporting::{Reported, Reporting},
     status::Status,
 };
 
@@ -86,7 +87,11 @@ impl Managed for CertificateMonitor {
         self.status.as_ref()
     }
 
-    fn reported_groups(&self) -> Option<&[String]> {
-        Some(&self.spec.groups)
+    fn reported(&self) -> Option<Reported<'_>> {
+        Some(Reported::Portfolio {
+            groups: &self.spec.groups,
+            types: vec![ObjectType::Certificate],
+            titles: &self.spec.titles,
+        })
     }
 }

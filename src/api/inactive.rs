@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Kind, Managed,
     common::{DURATION_PATTERN, Management, Mode},
-    reporting::Reporting,
+    reporting::{Reported, Reporting},
     status::Status,
 };
 
@@ -122,8 +122,12 @@ impl Managed for InactiveUserReport {
         self.status.as_ref()
     }
 
-    fn reported_groups(&self) -> Option<&[String]> {
-        Some(&[])
+    fn reported(&self) -> Option<Reported<'_>> {
+        Some(Reported::LastLogins {
+            unused_for: self.spec.inactive_for.into(),
+            never_used: self.spec.include_never_logged_in,
+            exclude: &self.spec.exclude,
+        })
     }
 
     fn depends_on_users(&self) -> bool {

@@ -40,6 +40,7 @@ pub use inactive::{InactiveUserReport, InactiveUserReportSpec};
 pub use membership::{PluvoGroupMembership, PluvoGroupMembershipSpec};
 pub use progress::{ProgressReport, ProgressReportSpec};
 pub use reason::Reason;
+pub use reporting::Reported;
 pub use status::Status;
 pub use subjects::DeclaredSubjects;
 pub use user::{PluvoUser, PluvoUserSpec};
@@ -147,8 +148,8 @@ pub trait Managed:
     fn subjects(&self) -> Option<DeclaredSubjects<'_>> {
         None
     }
-    /// The refs of the groups that it reports about, where it reports; none of them: about everybody.
-    fn reported_groups(&self) -> Option<&[String]> {
+    /// What it reports about, where it reports.
+    fn reported(&self) -> Option<Reported<'_>> {
         None
     }
     /// Whether what is decided about it may be another matter when a user is declared, or is not any more; subjects

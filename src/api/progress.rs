@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Kind, Managed,
     common::{Management, Mode, REF_PATTERN},
-    reporting::Reporting,
+    reporting::{Reported, Reporting},
     status::Status,
 };
 
-/// A progress report of groups, kept up to date. Its status has sums and nobody's name.
+/// A progress report of groups, kept up to date. Its status has sums and nobody's name; `pluvo-operator report` prints
+/// the rows.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "pluvo.dev",
@@ -106,7 +107,11 @@ impl Managed for ProgressReport {
         self.status.as_ref()
     }
 
-    fn reported_groups(&self) -> Option<&[String]> {
-        Some(&self.spec.groups)
+    fn reported(&self) -> Option<Reported<'_>> {
+        Some(Reported::Portfolio {
+            groups: &self.spec.groups,
+            types: self.spec.types.clone(),
+            titles: &self.spec.titles,
+        })
     }
 }

@@ -4,7 +4,11 @@ use kube::core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{ConnectionRef, DURATION_PATTERN, Management, Mode, ten_minutes};
+use super::{
+    common::{ConnectionRef, DURATION_PATTERN, Management, Mode, ten_minutes},
+    inactive::Exclusions,
+    progress::ObjectType,
+};
 
 /// What every kind has that reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +29,40 @@ pub struct Reporting {
     #[serde(default = "ten_minutes")]
     #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub dependency_timeout: Duration,
+}
+
+/// What a report is about, the same for all kinds that report.
+#[derive(Clone, Debug)]
+pub enum Reported<'a> {
+    /// Rows of portfolios.
+    Portfolio {
+        /// Refs of groups; none of them: of everybody.
+        groups: &'a [String],
+        /// About what.
+        types: Vec<ObjectType>,
+        /// Titles; none of them: all.
+        titles: &'a [String],
+    },
+    /// Accounts that nobody uses.
+    LastLogins {
+        /// For how long nobody has.
+        unused_for: std::time::Duration,
+        /// Whether accounts count that were never used.
+        never_used: bool,
+        /// Who does not count.
+        exclude: &'a Exclusions,
+    },
+}
+
+impl Reported<'_> {
+    /// Refs of the groups that it is about; none of them: everybody.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        match self {
+            Self::Portfolio { groups, .. } => groups,
+            Self::LastLogins { .. } => &[],
+        }
+    }
 }
 
 impl Reporting {

@@ -23,7 +23,7 @@ use super::{
     manifests::Manifests,
     output::print,
     plan::{ManifestArgs, duration},
-    report::Report,
+    printout::Printout,
     session::Writer,
     target::TargetArgs,
     workspace::Workspace,
@@ -73,21 +73,21 @@ pub async fn run(args: &ApplyArgs) -> Result<ExitCode> {
     // Documents under way are waited for, so that what is told is true.
     let traffic = work.writer.session.end().await;
     let ended = ended?;
-    let report = Report::new(
+    let printout = Printout::new(
         target.endpoint.to_string(),
         &workspace,
         &work.done(),
         traffic.requests,
         args.show_personal_data,
     );
-    print(&report.to_applied(traffic.mutations))?;
+    print(&printout.to_applied(traffic.mutations))?;
     match ended {
         End::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
         End::TooLate => bail!(
             "not finished within {} s; apply again to go on, or allow more with --timeout",
             args.timeout.as_secs()
         ),
-        End::Settled if report.is_applied() => Ok(ExitCode::SUCCESS),
+        End::Settled if printout.is_applied() => Ok(ExitCode::SUCCESS),
         End::Settled => Ok(ExitCode::FAILURE),
     }
 }

@@ -2,21 +2,18 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
-use comfy_table::{Table, presets::NOTHING};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::{
-    plan::value::REDACTED,
-    pluvo::{
-        client::Client,
-        model::{CustomField, EnumValue, Group, Page, Training, User},
-        request::{ContentType, PageRequest, Query, QueryAnswer},
-    },
+use crate::pluvo::{
+    client::Client,
+    model::{CustomField, EnumValue, Group, Page, Training, User},
+    request::{ContentType, Query, QueryAnswer},
 };
 
 use super::{
+    listing::{Listing, all, ask, email},
     manifests::Manifests,
     output::{self, print},
     target::TargetArgs,
@@ -63,12 +60,6 @@ enum Format {
     Yaml,
     /// Comma-separated, with a head.
     Csv,
-}
-
-/// A table: every row has a value for each column.
-struct Listing {
-    columns: &'static [&'static str],
-    rows: Vec<Vec<Value>>,
 }
 
 /// Lists and prints.
@@ -128,36 +119,6 @@ async fn list(client: &Client, what: What, show_personal_data: bool) -> Result<L
     }
 }
 
-/// The answer to one question.
-async fn ask(client: &Client, query: Query) -> Result<QueryAnswer> {
-    let answers = match client.query(&[query]).await {
-        Ok(answers) => answers,
-        // Not as a cause: its own causes stand in its message.
-        Err(error) => bail!("{}: {error}", client.endpoint()),
-    };
-    Ok(answers.into_iter().next().context("Pluvo answered nothing")??)
-}
-
-/// All pages of a list.
-async fn all<T>(
-    client: &Client,
-    query: impl Fn(PageRequest) -> Query,
-    page: impl Fn(QueryAnswer) -> Option<Page<T>>,
-) -> Result<Vec<T>> {
-    let mut rows = Vec::new();
-    let mut request = PageRequest::default();
-    loop {
-        let answer = ask(client, query(request.clone())).await?;
-        let page = page(answer).context("Pluvo answered something else than a page")?;
-        rows.extend(page.rows);
-        // A cursor that does not move on would be read for ever.
-        if page.next.is_none() || page.next == request.after {
-            return Ok(rows);
-        }
-        request.after = page.next;
-    }
-}
-
 fn user_page(answer: QueryAnswer) -> Option<Page<User>> {
     if let QueryAnswer::Users(page) = answer {
         Some(page)
@@ -183,14 +144,10 @@ fn training_page(answer: QueryAnswer) -> Option<Page<Training>> {
 }
 
 fn user_row(user: &User, show_personal_data: bool) -> Vec<Value> {
-    let email = user
-        .email
-        .as_deref()
-        .map(|email| if show_personal_data { email } else { REDACTED });
     vec![
         json!(user.reference),
         json!(user.name),
-        json!(email),
+        json!(email(user.email.as_deref(), show_personal_data)),
         json!(user.roles),
         json!(user.language),
         json!(user.archived),
@@ -232,52 +189,4 @@ fn field_row(field: &CustomField, of: &str) -> Vec<Value> {
         json!(options),
         json!(field.id),
     ]
-}
-
-impl Listing {
-    fn to_objects(&self) -> Vec<Map<String, Value>> {
-        let object = |row: &Vec<Value>| {
-            let members = self.columns.iter().zip(row);
-            members
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                .collect()
-        };
-        self.rows.iter().map(object).collect()
-    }
-
-    fn to_table(&self) -> String {
-        let mut table = Table::new();
-        table.load_style(NOTHING);
-        table.set_header(self.columns.iter().map(|name| name.to_uppercase()));
-        for row in &self.rows {
-            table.add_row(row.iter().map(text));
-        }
-        let lines = table.trim_fmt();
-        lines.lines().flat_map(|line| [line.trim(), "\n"]).collect()
-    }
-
-    fn to_csv(&self) -> String {
-        let line = |cells: Vec<String>| cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",") + "\r\n";
-        let head = line(self.columns.iter().map(|name| (*name).to_owned()).collect());
-        let rows = self.rows.iter().map(|row| line(row.iter().map(text).collect()));
-        head + &rows.collect::<String>()
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
-    }
-}
-
-/// A cell of a CSV file (RFC 4180).
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
 }

@@ -8,9 +8,11 @@ mod check;
 mod crds;
 mod forecast;
 mod list;
+mod listing;
 pub mod manifests;
 mod output;
 mod plan;
+mod printout;
 mod release;
 mod report;
 mod run;
@@ -48,6 +50,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     List(list::ListArgs),
+    Report(report::ReportArgs),
     Check(check::CheckArgs),
     Release(release::ReleaseArgs),
     Crds(crds::CrdsArgs),
@@ -67,6 +70,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode> {
         Command::Plan(args) => plan::run(&args).await,
         Command::Apply(args) => apply::run(&args).await,
         Command::List(args) => list::run(&args).await,
+        Command::Report(args) => report::run(&args).await,
         Command::Check(args) => check::run(&args).await,
         Command::Release(args) => release::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Crds(args) => crds::run(&args),

@@ -11,7 +11,7 @@ use super::{
     manifests::Manifests,
     note_others,
     output::{json, print, yaml},
-    report::Report,
+    printout::Printout,
     session::Session,
     target::TargetArgs,
     workspace::Workspace,
@@ -101,7 +101,7 @@ pub async fn run(args: &PlanArgs) -> Result<ExitCode> {
     let mut session = Session::reading(target.client(&manifests)?, &settings, args.timeout);
     let forecast = forecast(&mut session, &workspace, settings.operations_per_request).await;
     let read = session.end().await.requests;
-    let report = Report::new(
+    let printout = Printout::new(
         target.endpoint.to_string(),
         &workspace,
         &forecast?,
@@ -109,12 +109,12 @@ pub async fn run(args: &PlanArgs) -> Result<ExitCode> {
         args.show_personal_data,
     );
     print(&match args.output {
-        Format::Human => report.to_human(),
-        Format::Json => json(&report)?,
-        Format::Yaml => yaml(&report)?,
-        Format::Markdown => report.to_markdown(),
+        Format::Human => printout.to_human(),
+        Format::Json => json(&printout)?,
+        Format::Yaml => yaml(&printout)?,
+        Format::Markdown => printout.to_markdown(),
     })?;
-    Ok(if report.is_empty() {
+    Ok(if printout.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(CHANGES)

@@ -10,10 +10,10 @@ use super::context::Context;
 
 /// Replaces the metrics of a report by what its status says.
 pub fn publish(context: &Context, object: &Object, status: &Status) {
-    let Some(groups) = object.reported_groups() else {
+    let Some(groups) = object.reported() else {
         return;
     };
-    let groups = groups.join(",");
+    let groups = groups.groups().join(",");
     let key = object.key();
     context
         .metrics

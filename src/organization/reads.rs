@@ -12,7 +12,7 @@ use crate::{
     plan::observed::{Key, Place},
     pluvo::{
         model::Id,
-        request::{GroupRole, PageRequest, Query, Selector},
+        request::{GroupRole, PageRequest, Persons, Query, Selector},
         support::Unsupported,
     },
 };
@@ -197,7 +197,7 @@ pub fn lacks(key: &Key, unsupported: &Unsupported) -> Option<String> {
             training: training.clone(),
             page: PageRequest::default(),
         }),
-        Key::Survey(survey) => Some(survey.query(PageRequest::default(), Timestamp::now())),
+        Key::Survey(survey) => Some(survey.query(Persons::Accounts, PageRequest::default(), Timestamp::now())),
         _ => None,
     };
     let query = query(key).or_else(by_list)?;

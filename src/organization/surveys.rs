@@ -17,7 +17,7 @@ use crate::{
     },
     pluvo::{
         model::LastLogin,
-        request::{PageRequest, PortfolioFilter, Query, QueryAnswer},
+        request::{PageRequest, Persons, PortfolioFilter, Query, QueryAnswer},
         response::EntryError,
         webhook::Achieved,
     },
@@ -103,7 +103,7 @@ impl Surveys {
         }
         self.reads.retain(|read| !is_blocked(&read.query()));
         for survey in self.due_by(now) {
-            if is_blocked(&survey.query(PageRequest::default(), at)) {
+            if is_blocked(&survey.query(Persons::Accounts, PageRequest::default(), at)) {
                 self.settle(&survey);
             } else if !self.reads.iter().any(|read| read.survey() == survey) {
                 self.reads.push(Read::new(survey, at));
@@ -170,7 +170,7 @@ impl Read {
 
     /// The query of the next page. All pages are asked as of the same moment.
     fn query(&self) -> Query {
-        self.survey().query(self.pages.next(), self.at)
+        self.survey().query(Persons::Accounts, self.pages.next(), self.at)
     }
 
     /// Returns whether there is another page.

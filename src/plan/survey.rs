@@ -55,8 +55,7 @@ impl LoginFilter {
 impl Survey {
     /// The query of one page, as it is asked at `now`.
     #[must_use]
-    pub fn query(&self, page: PageRequest, now: Timestamp) -> Query {
-        let persons = Persons::Accounts;
+    pub fn query(&self, persons: Persons, page: PageRequest, now: Timestamp) -> Query {
         match self {
             Self::Portfolio(filter) => Query::Portfolio {
                 filter: filter.clone(),

@@ -35,7 +35,7 @@ async fn sandbox() -> Result<Sandbox> {
 /// What a command said, without what differs from run to run, and how it ended.
 pub struct Said {
     pub code: i32,
-    out: String,
+    pub out: String,
     err: String,
 }
 

@@ -40,6 +40,7 @@ mod one_namespace;
 mod outage;
 mod permissions;
 mod rbac;
+mod report_command;
 mod reports;
 mod schema;
 mod stale_watch;

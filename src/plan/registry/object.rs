@@ -63,10 +63,10 @@ macro_rules! objects {
                 match self { $(Self::$kind(object) => object.subjects()),* }
             }
 
-            /// The refs of the groups that it reports about, where it reports; none of them: about everybody.
+            /// What it reports about, where it reports.
             #[must_use]
-            pub fn reported_groups(&self) -> Option<&[String]> {
-                match self { $(Self::$kind(object) => object.reported_groups()),* }
+            pub fn reported(&self) -> Option<api::Reported<'_>> {
+                match self { $(Self::$kind(object) => object.reported()),* }
             }
 
             /// Whether what is decided about it may be another matter when a user is declared, or is not any more;

@@ -14,10 +14,10 @@ use crate::{
     api::{
         InactiveUserReport, InactiveUserReportSpec, Kind, Reason,
         findings::{InactiveFindings, MAX_ROWS, Noticed, Proposed},
-        inactive::InactiveAction,
+        inactive::{Exclusions, InactiveAction},
     },
     plan::{
-        Action, Call, Cause, Decision, Observed, Subject, Verdict, Write,
+        Action, Call, Cause, ConnectionKey, Decision, Observed, Registry, Subject, Verdict, Write,
         call::{Destruction, Origin},
         ceiling::Ceiling,
         observed::{Lookup, Outcome},
@@ -74,17 +74,7 @@ struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     fn new(spec: &InactiveUserReportSpec, scope: &Scope<'_>, reading: &'a Reading<Vec<LastLogin>>) -> Self {
-        let selector = spec.exclude.user_selector.clone();
-        // A selector that cannot be understood is refused by the API server.
-        let selector = selector.and_then(|selector| Selector::try_from(selector).ok());
-        let selected = selector.map(|selector| scope.registry.select(scope.connection, &selector));
-        let excluded: HashSet<_> = spec
-            .exclude
-            .users
-            .iter()
-            .cloned()
-            .chain(selected.into_iter().flatten())
-            .collect();
+        let excluded = excluded(&spec.exclude, scope.connection, scope.registry);
         let is_excluded = |login: &LastLogin| login.user.reference.as_deref().is_some_and(|it| excluded.contains(it));
         let mut counted: Vec<_> = reading.content.iter().filter(|login| !is_excluded(login)).collect();
         counted.sort_by_key(|login| (login.at(), login.user.reference.clone(), login.user.id.clone()));
@@ -105,6 +95,23 @@ impl<'a> Judged<'a> {
             ..InactiveFindings::default()
         }
     }
+}
+
+/// The refs of those who are never counted.
+#[must_use]
+pub fn excluded(exclude: &Exclusions, connection: &ConnectionKey, registry: &Registry) -> HashSet<String> {
+    // A selector that cannot be understood is refused by the API server.
+    let selector = exclude
+        .user_selector
+        .clone()
+        .and_then(|selector| Selector::try_from(selector).ok());
+    let selected = selector.map(|selector| registry.select(connection, &selector));
+    exclude
+        .users
+        .iter()
+        .cloned()
+        .chain(selected.into_iter().flatten())
+        .collect()
 }
 
 fn name(login: &LastLogin) -> String {

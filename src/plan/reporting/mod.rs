@@ -28,6 +28,8 @@ use super::{
     survey::{Portfolio, Reading, Survey},
 };
 
+pub use inactive::excluded;
+
 /// What a report has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
@@ -86,12 +88,9 @@ impl Report<'_> {
         observed: &impl Observed,
         meaning: impl FnOnce(&Reading<Portfolio>) -> About,
     ) -> Decision {
-        let filter = PortfolioFilter {
-            groups: match ids(groups, observed) {
-                Ok(ids) => ids,
-                Err(decision) => return *decision,
-            },
-            types: types.iter().map(|of| of.as_str().into()).collect(),
+        let filter = match ids(groups, observed) {
+            Ok(ids) => portfolio_filter(ids, types),
+            Err(decision) => return *decision,
         };
         let reading = observed.portfolio(&filter);
         let survey = Survey::Portfolio(filter);
@@ -221,8 +220,18 @@ fn ids(refs: &[String], observed: &impl Observed) -> Result<BTreeSet<Id>, Box<De
     Err(Box::new(object::known(verdict)))
 }
 
+/// Which rows of portfolios a report is about; without groups, everybody's.
+#[must_use]
+pub fn portfolio_filter(groups: BTreeSet<Id>, types: &[ObjectType]) -> PortfolioFilter {
+    PortfolioFilter {
+        groups,
+        types: types.iter().map(|of| of.as_str().into()).collect(),
+    }
+}
+
 /// Whether a title is among those that a spec names; every title is if it names none.
-fn is_meant(titles: &[String], title: &str) -> bool {
+#[must_use]
+pub fn is_meant(titles: &[String], title: &str) -> bool {
     titles.is_empty()
         || titles
             .iter()

@@ -4,16 +4,16 @@ use std::fmt::Write;
 
 use crate::api::status::DriftKind;
 
-use super::{Differs, Entry, Report, State, Summary, Verb, style};
+use super::{Differs, Entry, Printout, State, Summary, Verb, style};
 
 /// How many members are named.
 const SHOWN: usize = 10;
 
 /// The whole plan.
-pub fn render(report: &Report) -> String {
+pub fn render(printout: &Printout) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "Plan for {}\n", report.organization);
-    let told: Vec<_> = report
+    let _ = writeln!(out, "Plan for {}\n", printout.organization);
+    let told: Vec<_> = printout
         .resources
         .iter()
         .filter(|entry| entry.verb != Verb::Keep)
@@ -24,14 +24,14 @@ pub fn render(report: &Report) -> String {
     if !told.is_empty() {
         out.push('\n');
     }
-    summary(&report.summary, &mut out);
+    summary(&printout.summary, &mut out);
     out
 }
 
 /// What an apply did: the verbs have happened, and what is left is left.
-pub fn render_applied(report: &Report, mutations: u64) -> String {
+pub fn render_applied(printout: &Printout, mutations: u64) -> String {
     let mut out = String::new();
-    let told: Vec<_> = report
+    let told: Vec<_> = printout
         .resources
         .iter()
         .filter(|entry| entry.verb != Verb::Keep)
@@ -42,26 +42,26 @@ pub fn render_applied(report: &Report, mutations: u64) -> String {
     if !told.is_empty() {
         out.push('\n');
     }
-    let counts: Vec<_> = report
+    let counts: Vec<_> = printout
         .summary
         .verbs
         .iter()
         .map(|(verb, count)| format!("{count} {}", participle(*verb)))
         .collect();
-    let requests = usize::try_from(report.summary.requests.read).unwrap_or(usize::MAX);
+    let requests = usize::try_from(printout.summary.requests.read).unwrap_or(usize::MAX);
     let mutations = usize::try_from(mutations).unwrap_or(usize::MAX);
-    if let Some(digest) = &report.summary.guard.digest {
+    if let Some(digest) = &printout.summary.guard.digest {
         let _ = writeln!(
             out,
             "The guard holds {}, where {} may be at once. If all of it is meant, apply again with --approve {digest}",
-            plural(report.summary.guard.destructive, "destructive operation"),
-            report.summary.guard.max_destructive,
+            plural(printout.summary.guard.destructive, "destructive operation"),
+            printout.summary.guard.max_destructive,
         );
     }
     let _ = writeln!(
         out,
         "{}: {}.\n{} with {}.",
-        report.organization,
+        printout.organization,
         counts.join(", "),
         plural(requests, "request"),
         plural(mutations, "mutation")

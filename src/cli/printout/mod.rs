@@ -32,7 +32,7 @@ const DIFFERS: &str = "Differs";
 /// A plan.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct Printout {
     /// Always [`FORMAT`].
     pub format: &'static str,
     /// The address of the organization.
@@ -220,7 +220,7 @@ pub enum State {
     Stalled,
 }
 
-impl Report {
+impl Printout {
     /// The plan as data. `read`: requests that it took.
     pub fn new(
         organization: String,

@@ -4,17 +4,17 @@ use std::fmt::Write;
 
 use crate::api::status::DriftKind;
 
-use super::{Entry, Report, Verb, human, style};
+use super::{Entry, Printout, Verb, human, style};
 
 /// The whole plan. What would happen stands in a table; the values of each resource can be unfolded.
-pub fn render(report: &Report) -> String {
-    let told: Vec<_> = report
+pub fn render(printout: &Printout) -> String {
+    let told: Vec<_> = printout
         .resources
         .iter()
         .filter(|entry| entry.verb != Verb::Keep)
         .collect();
-    let mut out = format!("### Pluvo plan for `{}`\n\n", report.organization);
-    let summary = &report.summary;
+    let mut out = format!("### Pluvo plan for `{}`\n\n", printout.organization);
+    let summary = &printout.summary;
     if told.is_empty() {
         let _ = writeln!(
             out,
