@@ -4,19 +4,23 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header::CONNECTION},
+    response::{IntoResponse, Response},
     routing::post,
 };
+use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, time::timeout};
 
 use super::{Addressee, Outcome, Receiver, recent::Recent};
 use crate::pluvo::webhook::{Notice, WebhookKeys};
 
-/// The largest body that is read. Pluvo's documented ones have a few hundred bytes.
+/// The largest body that is taken. Pluvo's documented ones have a few hundred bytes.
 const LARGEST: usize = 256 * 1024;
+/// So much of a larger one is read and thrown away: whoever is cut off while they send sees no answer.
+const LARGEST_READ: usize = 16 * LARGEST;
 /// How long a body may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -59,7 +63,7 @@ async fn deliver<R: Receiver>(
     Path((namespace, connection)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> StatusCode {
+) -> Response {
     let to = Addressee {
         namespace: namespace.into(),
         connection: connection.into(),
@@ -67,7 +71,18 @@ async fn deliver<R: Receiver>(
     let outcome = shared.judge(&to, &headers, body).await;
     let known = (outcome != Outcome::NoConnection).then_some(&to);
     shared.receiver.count(known, outcome);
-    status(outcome)
+    answer(outcome)
+}
+
+/// What was refused may not have been read to its end: nothing else can come on that connection, and the sender is told.
+fn answer(outcome: Outcome) -> Response {
+    let status = status(outcome);
+    match outcome {
+        Outcome::Forged | Outcome::TooLarge | Outcome::NoConnection => {
+            (status, [(CONNECTION, "close")]).into_response()
+        }
+        _ => status.into_response(),
+    }
 }
 
 /// A repetition, and what nobody knows, is taken: sending it again would change nothing.
@@ -79,6 +94,23 @@ fn status(outcome: Outcome) -> StatusCode {
         Outcome::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Outcome::NoConnection => StatusCode::NOT_FOUND,
     }
+}
+
+/// A body; `None` if it is too large, or breaks off.
+async fn read(body: Body) -> Option<Bytes> {
+    let mut chunks = body.into_data_stream();
+    let (mut taken, mut size) = (Vec::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.ok()?;
+        size += chunk.len();
+        if size > LARGEST_READ {
+            return None;
+        }
+        if size <= LARGEST {
+            taken.extend_from_slice(&chunk);
+        }
+    }
+    (size <= LARGEST).then(|| taken.into())
 }
 
 impl<R: Receiver> Shared<R> {
@@ -95,7 +127,7 @@ impl<R: Receiver> Shared<R> {
         let Some((salt, signature)) = text("x-signature-salt").zip(text("x-signature")) else {
             return Outcome::Forged;
         };
-        let Ok(Ok(body)) = timeout(PATIENCE, to_bytes(body, LARGEST)).await else {
+        let Ok(Some(body)) = timeout(PATIENCE, read(body)).await else {
             return Outcome::TooLarge;
         };
         if !self.is_genuine(to, &keys, salt, signature, &body).await {
