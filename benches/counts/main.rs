@@ -7,6 +7,7 @@
 mod support;
 
 mod figures;
+mod reports;
 mod resources;
 mod sandbox;
 mod sweeps;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use figures::Figures;
 use support::Result;
 
-const SCENARIOS: [&str; 4] = ["sandbox", "sweeps", "resources", "webhooks"];
+const SCENARIOS: [&str; 5] = ["sandbox", "sweeps", "reports", "resources", "webhooks"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -50,6 +51,7 @@ async fn run(name: &str, figures: &mut Figures) -> Result {
     match name {
         "sandbox" => sandbox::run(figures).await,
         "sweeps" => sweeps::run(figures).await,
+        "reports" => reports::run(figures).await,
         "resources" => resources::run(figures).await,
         _ => webhooks::run(figures).await,
     }
