@@ -88,15 +88,16 @@ pub struct Status {
     /// What it costs to read that anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    // What few resources have takes no place in the many that have it not: ten thousand statuses are kept.
     /// How far people are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<ProgressFindings>,
+    pub progress: Option<Box<ProgressFindings>>,
     /// How many certificates there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificates: Option<CertificateFindings>,
+    pub certificates: Option<Box<CertificateFindings>>,
     /// Which accounts nobody uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inactive: Option<InactiveFindings>,
+    pub inactive: Option<Box<InactiveFindings>>,
     /// Where Pluvo differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,

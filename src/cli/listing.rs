@@ -5,6 +5,7 @@ use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Map, Value};
 
 use crate::{
+    organization::pages::Pages,
     plan::value::REDACTED,
     pluvo::{
         client::Client,
@@ -31,24 +32,25 @@ pub async fn ask(client: &Client, query: Query) -> Result<QueryAnswer> {
     Ok(answers.into_iter().next().context("Pluvo answered nothing")??)
 }
 
-/// All pages of a list.
+/// All pages of a list. Whoever reads them is told if that may not be all.
 pub async fn all<T>(
     client: &Client,
     query: impl Fn(PageRequest) -> Query,
     page: impl Fn(QueryAnswer) -> Option<Page<T>>,
 ) -> Result<Vec<T>> {
-    let mut rows = Vec::new();
-    let mut request = PageRequest::default();
-    loop {
-        let answer = ask(client, query(request.clone())).await?;
+    let (mut rows, mut pages) = (Vec::new(), Pages::default());
+    while pages.is_open() {
+        let answer = ask(client, query(pages.next())).await?;
         let page = page(answer).context("Pluvo answered something else than a page")?;
+        pages.note(&page);
         rows.extend(page.rows);
-        // A cursor that does not move on would be read for ever.
-        if page.next.is_none() || page.next == request.after {
-            return Ok(rows);
-        }
-        request.after = page.next;
     }
+    if !pages.complete(rows.len()) {
+        eprintln!(
+            "note: rows may be missing: the list changed while it was read, or Pluvo left some out; run it again"
+        );
+    }
+    Ok(rows)
 }
 
 /// An e-mail address, as far as it may be shown.

@@ -13,7 +13,7 @@ mod hints;
 pub mod hold;
 mod mirror;
 mod outcome;
-mod pages;
+pub mod pages;
 mod queue;
 mod reading;
 mod reads;

@@ -117,9 +117,9 @@ fn found(status: &mut Status, findings: &Findings) {
     status.read = Some(findings.read.clone());
     status.cost = Some(findings.cost.clone());
     match &findings.about {
-        About::Progress(progress) => status.progress = Some(progress.clone()),
-        About::Certificates(certificates) => status.certificates = Some(certificates.clone()),
-        About::Inactive(inactive) => status.inactive = Some(inactive.clone()),
+        About::Progress(progress) => status.progress = Some(Box::new(progress.clone())),
+        About::Certificates(certificates) => status.certificates = Some(Box::new(certificates.clone())),
+        About::Inactive(inactive) => status.inactive = Some(Box::new(inactive.clone())),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Said, run_with},
-    support::{Organization, Result, Sandbox, World, subdirectory},
+    support::{Organization, Result, Sandbox, World, soon, subdirectory},
 };
 
 const CONNECTION: &str = "
@@ -168,5 +168,38 @@ async fn what_a_cluster_holds_is_what_a_report_takes() -> Result {
     let file = file.to_string_lossy();
     let said = run_with(&world.sandbox, &["report", "all", "-o", "json", "-f", &file], &[]).await?;
     ensure!(status["progress"]["rows"] == rows(&said)?.len(), "{status}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_reads_while_rows_come_is_told() -> Result {
+    let client = ["--client-id", "operator", "--client-secret", "planted"];
+    let sandbox = Sandbox::start_with("", &client).await?;
+    let organization = sandbox.organization("rows");
+    seed(&organization).await?;
+    let file = subdirectory("report")?.join("changing.yaml");
+    let all = manifest("ProgressReport", "all", &json!({"groups": ["all"]}));
+    fs::write(&file, CONNECTION.to_owned() + &all)?;
+    let hold = json!({"next": [{"fault": "holdAfterCommit", "operation": "portfolioReport"}]});
+    organization.faults(&hold).await?;
+    let disturbed = async {
+        soon("the first page is read", async || {
+            let stats = organization.stats().await?;
+            ensure!(stats["held"] == 1, "{stats}");
+            Ok(())
+        })
+        .await?;
+        let more = json!({"trainings": [{"ref": "more", "title": "More", "participants": ["U001"]}]});
+        organization.seed(&more).await?;
+        organization.release().await
+    };
+    let (said, ()) = tokio::try_join!(report(&sandbox, &file, &["all"]), disturbed)?;
+    ensure!(
+        said.code == 0 && said.all().contains("note: rows may be missing"),
+        "{}",
+        said.all()
+    );
+    let said = report(&sandbox, &file, &["all"]).await?;
+    ensure!(!said.all().contains("note:"), "{}", said.all());
     Ok(())
 }
