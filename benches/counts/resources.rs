@@ -190,7 +190,7 @@ async fn restart(world: &World, tenant: &Tenant<'_>, figures: &mut Figures) -> R
 /// Makes every watch list anew, and waits until all of them have.
 async fn relist(world: &World, tenant: &Tenant<'_>, proxy: &Proxy) -> Result {
     let mark = world.cluster.audit().mark().await?;
-    proxy.expire_watches(5);
+    proxy.expire_watch_of("pluvousers");
     let operator = world.operator.lock().await.user();
     soon("users were listed and are watched again", async || {
         let users = |entry: &crate::support::Entry| entry.user() == operator && entry.resource() == "pluvousers";

@@ -236,7 +236,7 @@ impl State {
     ) {
         self.surveys.returned();
         for ((survey, _), answer) in pages.into_iter().zip(answers) {
-            let key = Key::Survey(survey.clone());
+            let key = Key::Survey(survey.clone().into());
             match answer {
                 Ok(answer) => {
                     self.refused_reads.remove(&key);
@@ -255,7 +255,7 @@ impl State {
     /// What nobody reads any more is neither read nor kept.
     pub(super) fn drop_surveys(&mut self) {
         let readers = &self.readers;
-        let is_read = |survey: &Survey| readers.of(&Key::Survey(survey.clone())).next().is_some();
+        let is_read = |survey: &Survey| readers.of(&Key::Survey(survey.clone().into())).next().is_some();
         self.surveys.reads.retain(|read| is_read(&read.survey()));
         self.surveys.requested.retain(is_read);
         self.mirror.retain_surveys(is_read);
@@ -280,7 +280,10 @@ impl State {
     pub(super) fn certificate_achieved(&mut self, told: &Achieved) -> bool {
         let keys = self.readers.keys();
         let concerned = keys.filter_map(|key| match key {
-            Key::Survey(Survey::Portfolio(filter)) if self.is_concerned(filter, told) => Some(filter.clone()),
+            Key::Survey(survey) => match &**survey {
+                Survey::Portfolio(filter) if self.is_concerned(filter, told) => Some(filter.clone()),
+                _ => None,
+            },
             _ => None,
         });
         let concerned: Vec<_> = concerned.collect();

@@ -102,7 +102,7 @@ impl View<'_> {
 
     fn survey<T>(&self, survey: Survey, known: impl FnOnce() -> Lookup<T>) -> Lookup<T> {
         if self.surveys {
-            self.note(Key::Survey(survey), known())
+            self.note(Key::Survey(survey.into()), known())
         } else {
             Lookup::Absent
         }
@@ -305,7 +305,7 @@ impl Readers {
     pub fn surveys(&self, resource: &ResourceKey) -> impl Iterator<Item = Survey> {
         let keys = self.by_resource.get(resource).into_iter().flatten();
         keys.filter_map(|key| match key {
-            Key::Survey(survey) => Some(survey.clone()),
+            Key::Survey(survey) => Some((**survey).clone()),
             _ => None,
         })
     }

@@ -84,8 +84,8 @@ pub enum Key {
     OfferEvents,
     /// How a user stands to an offer event: event and user.
     Enrollment(Id, Id),
-    /// What is read at intervals.
-    Survey(Survey),
+    /// What is read at intervals. A large key of which there are few, among small ones of which there are many.
+    Survey(Box<Survey>),
     /// The catalogue of custom fields.
     CustomFields(ContentType),
     /// Whether Pluvo can be reached.

@@ -24,6 +24,7 @@ use kube::{
     Client, Config,
     config::{AuthInfo, KubeConfigOptions, Kubeconfig},
 };
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::Instant};
 
@@ -50,6 +51,7 @@ struct Road {
     write_delay: AtomicU64,
     cuts: watch::Sender<u64>,
     expired: AtomicU32,
+    expired_of: Mutex<Option<&'static str>>,
 }
 
 impl Proxy {
@@ -66,6 +68,7 @@ impl Proxy {
             write_delay: AtomicU64::default(),
             cuts: watch::Sender::default(),
             expired: AtomicU32::default(),
+            expired_of: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -102,6 +105,12 @@ impl Proxy {
         self.road.expired.store(count, Ordering::Relaxed);
         self.cut_watches();
     }
+
+    /// All watches end, and the next one of a resource cannot go on where it was.
+    pub fn expire_watch_of(&self, resource: &'static str) {
+        *self.road.expired_of.lock() = Some(resource);
+        self.cut_watches();
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -119,7 +128,7 @@ impl Road {
     async fn pass(&self, request: Request) -> Result<Response> {
         let query = request.uri().query().unwrap_or_default();
         let watches = query.split('&').any(|part| matches!(part, "watch=true" | "watch=1"));
-        if watches && self.is_expired() {
+        if watches && (self.is_expired() || self.is_expired_of(request.uri().path())) {
             // As an API server says it: the watch begins, and this is its first and last event.
             let status = json!({
                 "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired",
@@ -155,6 +164,13 @@ impl Road {
         self.expired
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
+    }
+
+    fn is_expired_of(&self, path: &str) -> bool {
+        self.expired_of
+            .lock()
+            .take_if(|resource| path.ends_with(*resource))
+            .is_some()
     }
 
     /// The same, so much later, and only until the next cut.

@@ -28,12 +28,12 @@ impl Mirror {
     }
 
     pub(in crate::organization) fn merge_portfolio(&mut self, filter: PortfolioFilter, reading: Reading<Portfolio>) {
-        self.changed.push(Key::Survey(Survey::Portfolio(filter.clone())));
+        self.changed.push(Key::Survey(Survey::Portfolio(filter.clone()).into()));
         self.surveys.portfolios.insert(filter, reading.into());
     }
 
     pub(in crate::organization) fn merge_last_logins(&mut self, filter: LoginFilter, reading: Reading<Vec<LastLogin>>) {
-        self.changed.push(Key::Survey(Survey::LastLogins(filter)));
+        self.changed.push(Key::Survey(Survey::LastLogins(filter).into()));
         self.surveys.last_logins.insert(filter, reading.into());
     }
 
@@ -47,7 +47,7 @@ impl Mirror {
             return false;
         };
         if Arc::make_mut(reading).content.add_certificate(certificate) {
-            self.changed.push(Key::Survey(Survey::Portfolio(filter.clone())));
+            self.changed.push(Key::Survey(Survey::Portfolio(filter.clone()).into()));
         }
         true
     }
