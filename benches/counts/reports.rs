@@ -109,7 +109,7 @@ fn courses() -> Value {
 
 type Declared = (&'static str, String, Value);
 
-/// Who belongs where, as it is; and somebody whose address must be free, so that all users are read.
+/// Who belongs where, as it is.
 fn subjects() -> Vec<Declared> {
     let trainings = (0..TRAININGS).map(|number| {
         let spec = json!({"training": {"ref": format!("t{number}")}, "users": participants(number)});

@@ -11,6 +11,7 @@ use super::{
     DeclaredSubjects, Kind, Managed,
     common::{Management, Policy, REF_PATTERN, Target},
     membership::{GroupRole, SubjectsDeletionPolicy},
+    selector::user_selector,
     status::Status,
 };
 
@@ -52,7 +53,6 @@ use super::{
 #[x_kube(
     validation = Rule::new("has(self.training.ref) != has(self.training.id)").message("training needs exactly one of ref, id"),
     validation = Rule::new("has(self.users) || has(self.userSelector) || has(self.groups)").message("at least one of users, userSelector, groups is required"),
-    validation = Rule::new("!has(self.userSelector) || (has(self.userSelector.matchLabels) && self.userSelector.matchLabels.size() > 0) || (has(self.userSelector.matchExpressions) && self.userSelector.matchExpressions.size() > 0)").message("userSelector must not be empty: it would select every user"),
     validation = Rule::new("self.policy != 'Additive' || self.deletionPolicy == 'Orphan'").message("policy Additive never removes anybody, so deletionPolicy cannot be Remove"),
     validation = Rule::new("self.training == oldSelf.training && self.role == oldSelf.role").message("training and role are immutable; create a new resource for another training or role"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
@@ -76,6 +76,7 @@ pub struct TrainingAssignmentSpec {
     pub users: Option<Vec<String>>,
     /// Selects `PluvoUsers` on the same connection, in all namespaces, by their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "user_selector")]
     pub user_selector: Option<LabelSelector>,
     /// Refs of groups in Pluvo: everyone who takes part in them, now and later.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use super::{
     DeclaredSubjects, Kind, Managed,
     common::{Management, Policy, REF_PATTERN, Target},
     membership::{GroupRole, SubjectsDeletionPolicy},
+    selector::user_selector,
     status::Status,
 };
 
@@ -54,7 +55,6 @@ use super::{
 #[x_kube(
     validation = Rule::new("has(self.event.ref) != has(self.event.id)").message("event needs exactly one of ref, id"),
     validation = Rule::new("has(self.users) || has(self.userSelector) || has(self.groups)").message("at least one of users, userSelector, groups is required"),
-    validation = Rule::new("!has(self.userSelector) || (has(self.userSelector.matchLabels) && self.userSelector.matchLabels.size() > 0) || (has(self.userSelector.matchExpressions) && self.userSelector.matchExpressions.size() > 0)").message("userSelector must not be empty: it would select every user"),
     validation = Rule::new("self.policy != 'Additive' || self.deletionPolicy == 'Orphan'").message("policy Additive never unenrolls anybody, so deletionPolicy cannot be Unenroll"),
     validation = Rule::new("self.event == oldSelf.event").message("event is immutable; create a new resource for another event"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
@@ -75,6 +75,7 @@ pub struct EventEnrollmentSpec {
     pub users: Option<Vec<String>>,
     /// Selects `PluvoUsers` on the same connection, in all namespaces, by their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "user_selector")]
     pub user_selector: Option<LabelSelector>,
     /// Refs of groups in Pluvo: everyone who takes part in them, now and later.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use super::{
     Kind, Managed,
     common::{DURATION_PATTERN, Management, Mode},
     reporting::{Reported, Reporting},
+    selector::user_selector,
     status::Status,
 };
 
@@ -50,7 +51,6 @@ use super::{
     )
 )]
 #[x_kube(
-    validation = Rule::new("!has(self.exclude) || !has(self.exclude.userSelector) || (has(self.exclude.userSelector.matchLabels) && self.exclude.userSelector.matchLabels.size() > 0) || (has(self.exclude.userSelector.matchExpressions) && self.exclude.userSelector.matchExpressions.size() > 0)").message("exclude.userSelector must not be empty: it would select every user"),
     validation = Rule::new("duration(self.inactiveFor) >= duration('24h')").message("inactiveFor must be at least 24h"),
     validation = Rule::new("duration(self.interval) >= duration('1m')").message("interval must be at least 1m"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
@@ -88,6 +88,7 @@ pub struct Exclusions {
     pub users: Vec<String>,
     /// Selects `PluvoUsers` on the same connection, in all namespaces, by their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "user_selector")]
     pub user_selector: Option<LabelSelector>,
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     DeclaredSubjects, Kind, Managed,
     common::{Management, Policy, Target},
+    selector::user_selector,
     status::Status,
 };
 
@@ -51,7 +52,6 @@ use super::{
 #[x_kube(
     validation = Rule::new("has(self.group.ref) != has(self.group.id)").message("group needs exactly one of ref, id"),
     validation = Rule::new("has(self.users) || has(self.userSelector)").message("at least one of users, userSelector is required"),
-    validation = Rule::new("!has(self.userSelector) || (has(self.userSelector.matchLabels) && self.userSelector.matchLabels.size() > 0) || (has(self.userSelector.matchExpressions) && self.userSelector.matchExpressions.size() > 0)").message("userSelector must not be empty: it would select every user"),
     validation = Rule::new("self.policy != 'Additive' || !has(self.deletionPolicy) || self.deletionPolicy == 'Orphan'").message("policy Additive never removes anybody, so deletionPolicy cannot be Remove"),
     validation = Rule::new("self.group == oldSelf.group && self.role == oldSelf.role").message("group and role are immutable; create a new resource for another group or role"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
@@ -75,6 +75,7 @@ pub struct PluvoGroupMembershipSpec {
     pub users: Option<Vec<String>>,
     /// Selects `PluvoUsers` on the same connection, in all namespaces, by their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "user_selector")]
     pub user_selector: Option<LabelSelector>,
     /// Whether a selection that resolves to nobody may remove everybody whom this resource added.
     #[serde(default)]

@@ -16,6 +16,7 @@ pub mod membership;
 pub mod progress;
 pub mod reason;
 pub mod reporting;
+mod selector;
 pub mod status;
 pub mod subjects;
 pub mod user;

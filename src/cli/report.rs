@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     api::Reported,
     plan::{
-        Object, reporting,
+        ConnectionKey, Registry, ResourceKey, reporting,
         survey::{LoginFilter, Survey},
     },
     pluvo::{
@@ -71,7 +71,7 @@ pub async fn run(args: &ReportArgs) -> Result<ExitCode> {
     let workspace = Workspace::new(&manifests, None, &target, args.show_personal_data)?;
     let report = find(&workspace, &args.name)?;
     let client = target.client(&manifests)?;
-    let listing = read(&client, &workspace, report, args.show_personal_data).await?;
+    let listing = read(&client, &workspace.registry, report, args.show_personal_data).await?;
     print(&match args.output {
         Format::Csv => listing.to_csv(),
         Format::Json => output::json(&listing.to_objects())?,
@@ -79,41 +79,54 @@ pub async fn run(args: &ReportArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A report among the manifests.
+struct Report<'a> {
+    key: &'a ResourceKey,
+    connection: ConnectionKey,
+    about: Reported<'a>,
+}
+
 /// The one report of a name.
-fn find<'a>(workspace: &'a Workspace, name: &str) -> Result<&'a Object> {
+fn find<'a>(workspace: &'a Workspace, name: &str) -> Result<Report<'a>> {
     let (kind, name) = name
         .split_once('/')
         .map_or((None, name), |(kind, name)| (Some(kind), name));
-    let is_report = |resource: &&Resource| resource.object.reported().is_some();
-    let is_named = |resource: &&Resource| {
-        let of_kind = kind.is_none_or(|kind| kind.eq_ignore_ascii_case(resource.key.kind.name()));
-        of_kind && *resource.key.name == *name
+    let report = |resource: &'a Resource| {
+        Some(Report {
+            key: &resource.key,
+            connection: resource.object.connection(),
+            about: resource.object.reported()?,
+        })
     };
-    let reports = || workspace.resources.iter().filter(is_report);
-    let named: Vec<_> = reports().filter(is_named).collect();
-    match named[..] {
-        [one] => Ok(&one.object),
-        [] => match &*reports().collect::<Vec<_>>() {
-            [] => bail!("the manifests hold no report; give the file of {name} with -f"),
-            known => bail!(
-                "the manifests hold no report {name}; those that they hold: {}",
-                keys(known)
-            ),
-        },
-        _ => bail!(
-            "{name} may be {}; give KIND/{name}, or the file of one with -f",
-            keys(&named)
-        ),
+    let is_named = |report: &Report<'_>| {
+        let of_kind = kind.is_none_or(|kind| kind.eq_ignore_ascii_case(report.key.kind.name()));
+        of_kind && *report.key.name == *name
+    };
+    let reports = workspace.resources.iter().filter_map(report);
+    let (named, others): (Vec<_>, Vec<_>) = reports.partition(is_named);
+    match <[Report<'a>; 1]>::try_from(named) {
+        Ok([one]) => Ok(one),
+        Err(none) if none.is_empty() && others.is_empty() => {
+            bail!("the manifests hold no report; give the file of {name} with -f")
+        }
+        Err(none) if none.is_empty() => {
+            let known = keys(&others);
+            bail!("the manifests hold no report {name}; those that they hold: {known}")
+        }
+        Err(several) => {
+            let several = keys(&several);
+            bail!("{name} may be {several}; give KIND/{name}, or the file of one with -f")
+        }
     }
 }
 
-fn keys(resources: &[&Resource]) -> String {
-    let keys: Vec<_> = resources.iter().map(|resource| resource.key.to_string()).collect();
+fn keys(reports: &[Report<'_>]) -> String {
+    let keys: Vec<_> = reports.iter().map(|report| report.key.to_string()).collect();
     keys.join(", ")
 }
 
-async fn read(client: &Client, workspace: &Workspace, report: &Object, show: bool) -> Result<Listing> {
-    match report.reported().context("it reports nothing")? {
+async fn read(client: &Client, registry: &Registry, report: Report<'_>, show: bool) -> Result<Listing> {
+    match report.about {
         Reported::Portfolio { groups, types, titles } => {
             let filter = reporting::portfolio_filter(ids(client, groups).await?, &types);
             portfolio(client, Survey::Portfolio(filter), titles, show).await
@@ -123,7 +136,7 @@ async fn read(client: &Client, workspace: &Workspace, report: &Object, show: boo
             never_used,
             exclude,
         } => {
-            let excluded = reporting::excluded(exclude, &report.connection(), &workspace.registry);
+            let excluded = reporting::excluded(exclude, &report.connection, registry)?;
             last_logins(client, LoginFilter { unused_for, never_used }, &excluded, show).await
         }
     }

@@ -99,7 +99,7 @@ pub(super) fn may_declare(object: &Object, user: &PluvoUser) -> bool {
         || selector(&subjects).is_some_and(|selector| selector.matches(labels))
 }
 
-/// A selector that cannot be understood selects nobody; the API server refuses most of them.
+/// A selector that cannot be understood selects nobody; the API server refuses those.
 fn selector(subjects: &DeclaredSubjects<'_>) -> Option<Selector> {
     Selector::try_from(subjects.selector?.clone()).ok()
 }

@@ -47,6 +47,15 @@ async fn what_cannot_be_is_refused_with_our_words() -> Result {
     let membership = json!({"group": {"ref": "g"}, "users": ["A"]});
     for (what, over) in [
         ("empty selector", json!({"userSelector": {}})),
+        (
+            "operator",
+            selector(json!({"key": "site", "operator": "Is", "values": ["Delft"]})),
+        ),
+        ("nothing to be in", selector(json!({"key": "site", "operator": "In"}))),
+        (
+            "values of an existence",
+            selector(json!({"key": "site", "operator": "Exists", "values": ["Delft"]})),
+        ),
         ("two targets", json!({"group": {"id": "1"}})),
         (
             "additive and remove",
@@ -59,6 +68,11 @@ async fn what_cannot_be_is_refused_with_our_words() -> Result {
             refusal(&tenant, "PluvoGroupMembership", with(membership.clone(), over)).await?
         ));
     }
+    let everybody = json!({"inactiveFor": "2160h", "exclude": {"userSelector": {}}});
+    refusals.push(format!(
+        "everybody excluded: {}",
+        refusal(&tenant, "InactiveUserReport", everybody).await?
+    ));
     tenant.declare("PluvoUser", "bad", person("EMP-1")).await?;
     refusals.push(format!(
         "another ref: {}",
@@ -66,6 +80,10 @@ async fn what_cannot_be_is_refused_with_our_words() -> Result {
     ));
     insta::assert_snapshot!(refusals.join("\n"));
     Ok(())
+}
+
+fn selector(requirement: Value) -> Value {
+    json!({"userSelector": {"matchExpressions": [requirement]}})
 }
 
 /// Kind, name, reason, and whether a human must act.

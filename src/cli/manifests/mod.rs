@@ -11,7 +11,6 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::core::Selector;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -316,17 +315,7 @@ impl Loader<'_> {
             key: key.clone(),
             json,
         };
-        let object = manifest.object()?;
-        let selector = object.subjects().and_then(|subjects| subjects.selector.cloned());
-        if selector.is_some_and(|selector| Selector::try_from(selector).is_err()) {
-            let message = "an operator is one of In and NotIn, with values, Exists and DoesNotExist, without";
-            self.problems.push(Problem::about(
-                name,
-                origin,
-                "spec.userSelector.matchExpressions",
-                message,
-            ));
-        }
+        manifest.object()?;
         self.manifests.resources.insert(key, manifest);
         Ok(())
     }

@@ -80,7 +80,7 @@ spec: {group: {ref: all}, userSelector: {matchExpressions: [{key: a, operator: L
             "file.yaml:8 (document 3): pluvo.dev/v1 is not served; write pluvo.dev/v1alpha1".to_owned(),
             format!("file.yaml:11 (document 4): PluvoTeam is none of the kinds of pluvo.dev: {kinds}"),
             "file.yaml:14 (document 5): PluvoGroup hr/all: spec.name: must be of type string, not boolean; put it in quotes".to_owned(),
-            "file.yaml:19 (document 6): PluvoGroupMembership hr/all: spec.userSelector.matchExpressions: an operator is one of In and NotIn, with values, Exists and DoesNotExist, without".to_owned(),
+            "file.yaml:19 (document 6): PluvoGroupMembership hr/all: spec.userSelector.matchExpressions[0].operator: must be one of In, NotIn, Exists, DoesNotExist".to_owned(),
         ]
     );
 }

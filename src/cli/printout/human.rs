@@ -13,35 +13,29 @@ const SHOWN: usize = 10;
 pub fn render(printout: &Printout) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Plan for {}\n", printout.organization);
+    resources(printout, &mut out);
+    summary(&printout.summary, &mut out);
+    out
+}
+
+fn resources(printout: &Printout, out: &mut String) {
     let told: Vec<_> = printout
         .resources
         .iter()
         .filter(|entry| entry.verb != Verb::Keep)
         .collect();
     for entry in &told {
-        resource(entry, &mut out);
+        resource(entry, out);
     }
     if !told.is_empty() {
         out.push('\n');
     }
-    summary(&printout.summary, &mut out);
-    out
 }
 
 /// What an apply did: the verbs have happened, and what is left is left.
 pub fn render_applied(printout: &Printout, mutations: u64) -> String {
     let mut out = String::new();
-    let told: Vec<_> = printout
-        .resources
-        .iter()
-        .filter(|entry| entry.verb != Verb::Keep)
-        .collect();
-    for entry in &told {
-        resource(entry, &mut out);
-    }
-    if !told.is_empty() {
-        out.push('\n');
-    }
+    resources(printout, &mut out);
     let counts: Vec<_> = printout
         .summary
         .verbs

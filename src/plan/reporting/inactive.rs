@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::core::Selector;
+use kube::core::{ParseExpressionError, Selector};
 
 use crate::{
     api::{
@@ -20,6 +20,7 @@ use crate::{
         Action, Call, Cause, ConnectionKey, Decision, Observed, Registry, Subject, Verdict, Write,
         call::{Destruction, Origin},
         ceiling::Ceiling,
+        object,
         observed::{Lookup, Outcome},
         resource::Plan,
         scope::Scope,
@@ -49,9 +50,16 @@ impl Plan for InactiveUserReport {
             scope,
             acts: self.spec.action == InactiveAction::Archive,
         };
+        let excluded = match excluded(&self.spec.exclude, scope.connection, scope.registry) {
+            Ok(excluded) => excluded,
+            Err(error) => {
+                let message = format!("spec.exclude.userSelector: {error}");
+                return object::known(Verdict::stalled(Reason::InvalidSpec, message));
+            }
+        };
         let reading = observed.last_logins(&filter);
         report.decide(Survey::LastLogins(filter), reading, observed, |reading| {
-            let judged = Judged::new(&self.spec, scope, reading);
+            let judged = Judged::new(reading, &excluded);
             if self.spec.action == InactiveAction::Report {
                 return About::Inactive(judged.findings()).into();
             }
@@ -73,8 +81,7 @@ struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    fn new(spec: &InactiveUserReportSpec, scope: &Scope<'_>, reading: &'a Reading<Vec<LastLogin>>) -> Self {
-        let excluded = excluded(&spec.exclude, scope.connection, scope.registry);
+    fn new(reading: &'a Reading<Vec<LastLogin>>, excluded: &HashSet<String>) -> Self {
         let is_excluded = |login: &LastLogin| login.user.reference.as_deref().is_some_and(|it| excluded.contains(it));
         let mut counted: Vec<_> = reading.content.iter().filter(|login| !is_excluded(login)).collect();
         counted.sort_by_key(|login| (login.at(), login.user.reference.clone(), login.user.id.clone()));
@@ -98,20 +105,19 @@ impl<'a> Judged<'a> {
 }
 
 /// The refs of those who are never counted.
-#[must_use]
-pub fn excluded(exclude: &Exclusions, connection: &ConnectionKey, registry: &Registry) -> HashSet<String> {
-    // A selector that cannot be understood is refused by the API server.
-    let selector = exclude
-        .user_selector
-        .clone()
-        .and_then(|selector| Selector::try_from(selector).ok());
+///
+/// # Errors
+///
+/// The selector cannot be understood: somebody may be meant who is not known.
+pub fn excluded(
+    exclude: &Exclusions,
+    connection: &ConnectionKey,
+    registry: &Registry,
+) -> Result<HashSet<String>, ParseExpressionError> {
+    let selector = exclude.user_selector.clone().map(Selector::try_from).transpose()?;
     let selected = selector.map(|selector| registry.select(connection, &selector));
-    exclude
-        .users
-        .iter()
-        .cloned()
-        .chain(selected.into_iter().flatten())
-        .collect()
+    let named = exclude.users.iter().cloned();
+    Ok(named.chain(selected.into_iter().flatten()).collect())
 }
 
 fn name(login: &LastLogin) -> String {

@@ -254,3 +254,19 @@ fn nobody_is_archived_where_the_connection_only_observes_or_a_claim_is_unknown()
     cluster.registry.remove(&unknown);
     assert_eq!(cluster.settle().len(), 4);
 }
+
+#[test]
+fn nobody_is_archived_while_it_is_not_understood_who_is_excluded() {
+    let mut cluster = Cluster::default();
+    let selector = json!({"matchExpressions": [{"key": "site", "operator": "Within", "values": ["Delft"]}]});
+    let spec = json!({"action": "Archive", "gracePeriod": "0s", "exclude": {"userSelector": selector}});
+    let key = inactive(&mut cluster, spec);
+    for _ in 0..2 {
+        read_logins(&mut cluster);
+        cluster.settle();
+    }
+    assert!(archived(&cluster).is_empty());
+    assert_eq!(cluster.reason(&key), "InvalidSpec");
+    let message = &cluster.status(&key).conditions[0].message;
+    assert!(message.starts_with("spec.exclude.userSelector: "), "{message}");
+}
