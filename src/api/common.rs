@@ -105,7 +105,7 @@ pub enum OnRemoteDeletion {
 }
 
 /// An object of Pluvo, by exactly one of its two keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// The integrator's key.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]

@@ -196,9 +196,11 @@ fn look_at<K: Resource<DynamicType = ()>, S: Sink<K>>(object: DeserializeGuard<K
 pub fn strip<K: Resource>(object: &mut K) {
     let meta = object.meta_mut();
     meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
+    meta.annotations.take_if(|annotations| {
         annotations.retain(|name, _| name.starts_with(api::annotations::PREFIX));
-    }
+        // A map that was emptied keeps its memory.
+        annotations.is_empty()
+    });
 }
 
 /// Whether a version is newer than a known one. Resource versions are numbers that grow; another object of the same

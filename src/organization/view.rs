@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::{
     plan::{
         Call, ResourceKey,
+        index::Index,
         observed::{Key, Lookup, Observed, Outcome, Place, Presence, Unavailable, Unreadable},
         survey::{LoginFilter, Portfolio, Reading, Survey},
         value,
@@ -250,7 +251,7 @@ fn enrollment(event: &Id, user: &Id) -> Operation {
 /// Who read what. A change at a key wakes its readers.
 #[derive(Debug, Default)]
 pub struct Readers {
-    by_key: HashMap<Key, HashSet<ResourceKey>>,
+    by_key: Index<Key>,
     by_resource: HashMap<ResourceKey, Box<[Key]>>,
     /// Resources that met something unknown.
     uncertain: HashSet<ResourceKey>,
@@ -261,7 +262,7 @@ impl Readers {
     pub fn register(&mut self, resource: &ResourceKey, read: &ReadKeys) {
         self.forget(resource);
         for key in &read.keys {
-            self.by_key.entry(key.clone()).or_default().insert(resource.clone());
+            self.by_key.insert(key.clone(), resource.clone());
         }
         if !read.unknown.is_empty() {
             self.uncertain.insert(resource.clone());
@@ -274,18 +275,13 @@ impl Readers {
     pub fn forget(&mut self, resource: &ResourceKey) {
         self.uncertain.remove(resource);
         for key in self.by_resource.remove(resource).into_iter().flatten() {
-            if let Some(readers) = self.by_key.get_mut(&key) {
-                readers.remove(resource);
-                if readers.is_empty() {
-                    self.by_key.remove(&key);
-                }
-            }
+            self.by_key.remove(key, resource);
         }
     }
 
     /// Who read a key.
     pub fn of(&self, key: &Key) -> impl Iterator<Item = &ResourceKey> {
-        self.by_key.get(key).into_iter().flatten()
+        self.by_key.of(key.clone())
     }
 
     /// Who met something unknown.

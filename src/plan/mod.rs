@@ -9,6 +9,7 @@ pub mod custom_fields;
 pub mod decision;
 pub mod enrollment;
 pub mod group;
+pub mod index;
 pub mod key;
 pub mod membership;
 pub mod object;

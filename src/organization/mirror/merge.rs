@@ -265,7 +265,10 @@ impl Mirror {
             let kept = held
                 .iter()
                 .filter(|value| !values.iter().any(|new| new.category == value.category));
-            kept.chain(values).cloned().collect::<Vec<_>>()
+            let mut replaced: Vec<_> = kept.chain(values).cloned().collect();
+            // Every user has some, and mostly fewer than a new Vec has room for.
+            replaced.shrink_to_fit();
+            replaced
         };
         match key {
             Key::UserId(_) | Key::UserRef(_) => {

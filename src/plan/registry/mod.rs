@@ -14,6 +14,7 @@ use crate::api::{Kind, Mode, PluvoConnection, PluvoUser, common::Target};
 
 use super::{
     claims::{Claim, claim},
+    index::Index,
     key::{ConnectionKey, ResourceKey},
     value,
 };
@@ -25,13 +26,13 @@ pub use object::{Declarable, Object, key_of};
 pub struct Registry {
     objects: HashMap<ResourceKey, Object>,
     connections: HashMap<ConnectionKey, Arc<PluvoConnection>>,
-    on_connection: HashMap<ConnectionKey, BTreeSet<ResourceKey>>,
-    by_ref: HashMap<(ConnectionKey, Kind, String), BTreeSet<ResourceKey>>,
-    by_target: HashMap<(ConnectionKey, Kind, Target), BTreeSet<ResourceKey>>,
+    on_connection: Index<(ConnectionKey, Kind)>,
+    by_ref: Index<(ConnectionKey, Kind, String)>,
+    by_target: Index<(ConnectionKey, Kind, Target)>,
     /// By the id of the place in Pluvo, as far as a status or a spec names it: one place can be named by ref and by id.
-    by_place: HashMap<(ConnectionKey, Kind, String), BTreeSet<ResourceKey>>,
+    by_place: Index<(ConnectionKey, Kind, String)>,
     /// Users that wait for an account that another resource may let go of.
-    waiting: HashMap<ConnectionKey, BTreeSet<ResourceKey>>,
+    waiting: Index<ConnectionKey>,
     undecodable: HashSet<ResourceKey>,
     incomplete: HashSet<Kind>,
 }
@@ -86,7 +87,8 @@ impl Registry {
 
     /// The resources on a connection.
     pub fn on_connection(&self, key: &ConnectionKey) -> impl Iterator<Item = &ResourceKey> {
-        self.on_connection.get(key).into_iter().flatten()
+        let kinds = Kind::ALL.iter();
+        kinds.flat_map(|kind| self.of_kind(key, *kind))
     }
 
     /// Takes in a connection.
@@ -170,9 +172,8 @@ impl Registry {
     /// The live resource that declares this ref.
     #[must_use]
     pub fn owner_of(&self, connection: &ConnectionKey, kind: Kind, reference: &str) -> Option<&Object> {
-        let claimants = self.by_ref.get(&(connection.clone(), kind, reference.to_owned()))?;
+        let claimants = self.by_ref.of((connection.clone(), kind, reference.to_owned()));
         claimants
-            .iter()
             .filter_map(|key| self.permitted(key))
             .filter(|object| !object.is_deleting())
             .min_by_key(|object| object.age())
@@ -199,10 +200,8 @@ impl Registry {
     /// Whether a user is never a subject: archived, or being deleted with the account.
     #[must_use]
     pub fn is_excluded(&self, connection: &ConnectionKey, reference: &str) -> bool {
-        let Some(claimants) = self.by_ref.get(&(connection.clone(), Kind::User, reference.to_owned())) else {
-            return false;
-        };
-        let mut live = claimants.iter().filter_map(|key| self.permitted(key)).peekable();
+        let claimants = self.by_ref.of((connection.clone(), Kind::User, reference.to_owned()));
+        let mut live = claimants.filter_map(|key| self.permitted(key)).peekable();
         live.peek().is_some()
             && live.all(|object| object.is_deleting() || matches!(object, Object::User(user) if user.spec.archived))
     }
@@ -230,8 +229,7 @@ impl Registry {
     pub fn claims(&self, connection: &ConnectionKey, kind: Kind, targets: &[Target]) -> Vec<Claim> {
         let keys: BTreeSet<_> = targets
             .iter()
-            .filter_map(|target| self.by_target.get(&(connection.clone(), kind, target.clone())))
-            .flatten()
+            .flat_map(|target| self.by_target.of((connection.clone(), kind, target.clone())))
             .collect();
         let mut objects: Vec<_> = keys.into_iter().filter_map(|key| self.permitted(key)).collect();
         objects.sort_by_key(|object| object.age());
@@ -273,7 +271,7 @@ impl Registry {
         let of = object
             .reference()
             .map(|reference| (object.connection(), key.kind, reference.to_owned()));
-        let claimants = of.and_then(|of| self.by_ref.get(&of)).into_iter().flatten();
+        let claimants = of.into_iter().flat_map(|of| self.by_ref.of(of));
         claimants
             .filter(move |other| **other != key)
             .filter_map(|other| self.permitted(other))
@@ -281,9 +279,7 @@ impl Registry {
 
     /// The resources of one kind on a connection.
     fn of_kind(&self, connection: &ConnectionKey, kind: Kind) -> impl Iterator<Item = &ResourceKey> {
-        let keys = self.on_connection.get(connection).into_iter();
-        keys.flat_map(move |keys| keys.range(ResourceKey::new(kind, "", "")..))
-            .take_while(move |key| key.kind == kind)
+        self.on_connection.of((connection.clone(), kind))
     }
 
     /// Whose plan depends on this object, besides its own.
@@ -292,7 +288,7 @@ impl Registry {
         affected.extend(self.siblings(object));
         if let Object::User(user) = object {
             let connection = object.connection();
-            affected.extend(self.waiting.get(&connection).into_iter().flatten().cloned());
+            affected.extend(self.waiting.of(connection.clone()).cloned());
             let others = Kind::ALL.iter().filter(|kind| **kind != Kind::User);
             let depending = others.flat_map(|kind| self.of_kind(&connection, *kind));
             affected.extend(
@@ -314,68 +310,48 @@ impl Registry {
             return Vec::new();
         };
         let connection = object.connection();
-        let by_target = self.by_target.get(&(connection.clone(), key.kind, target.clone()));
+        let by_target = self.by_target.of((connection.clone(), key.kind, target.clone()));
         let places = object.places().into_iter();
-        let by_place = places.filter_map(|place| self.by_place.get(&(connection.clone(), key.kind, place)));
-        let siblings = by_target.into_iter().chain(by_place).flatten();
+        let by_place = places.flat_map(|place| self.by_place.of((connection.clone(), key.kind, place)));
+        let siblings = by_target.chain(by_place);
         siblings.filter(|sibling| **sibling != key).cloned().collect()
     }
 
     fn link(&mut self, key: ResourceKey, object: Object) {
-        let connection = object.connection();
-        self.on_connection
-            .entry(connection.clone())
-            .or_default()
-            .insert(key.clone());
+        let (connection, kind) = (object.connection(), key.kind);
+        self.on_connection.insert((connection.clone(), kind), key.clone());
         if let Some(reference) = object.reference() {
-            self.by_ref
-                .entry((connection.clone(), key.kind, reference.to_owned()))
-                .or_default()
-                .insert(key.clone());
+            let reference = (connection.clone(), kind, reference.to_owned());
+            self.by_ref.insert(reference, key.clone());
         }
         if let Some(target) = object.target() {
-            self.by_target
-                .entry((connection.clone(), key.kind, target.clone()))
-                .or_default()
-                .insert(key.clone());
+            let target = (connection.clone(), kind, target.clone());
+            self.by_target.insert(target, key.clone());
         }
         if object.waits_for_account() {
-            self.waiting.entry(connection.clone()).or_default().insert(key.clone());
+            self.waiting.insert(connection.clone(), key.clone());
         }
         for place in object.places() {
-            let place = (connection.clone(), key.kind, place);
-            self.by_place.entry(place).or_default().insert(key.clone());
+            self.by_place.insert((connection.clone(), kind, place), key.clone());
         }
         self.objects.insert(key, object);
     }
 
     fn unlink(&mut self, key: &ResourceKey) -> Option<Object> {
         let object = self.objects.remove(key)?;
-        let connection = object.connection();
-        remove_from(&mut self.on_connection, connection.clone(), key);
+        let (connection, kind) = (object.connection(), key.kind);
+        self.on_connection.remove((connection.clone(), kind), key);
         if let Some(reference) = object.reference() {
-            remove_from(
-                &mut self.by_ref,
-                (connection.clone(), key.kind, reference.to_owned()),
-                key,
-            );
+            self.by_ref
+                .remove((connection.clone(), kind, reference.to_owned()), key);
         }
         if let Some(target) = object.target() {
-            remove_from(&mut self.by_target, (connection.clone(), key.kind, target.clone()), key);
+            self.by_target.remove((connection.clone(), kind, target.clone()), key);
         }
-        remove_from(&mut self.waiting, connection.clone(), key);
+        self.waiting.remove(connection.clone(), key);
         for place in object.places() {
-            remove_from(&mut self.by_place, (connection.clone(), key.kind, place), key);
+            self.by_place.remove((connection.clone(), kind, place), key);
         }
         Some(object)
-    }
-}
-
-fn remove_from<I: std::hash::Hash + Eq>(index: &mut HashMap<I, BTreeSet<ResourceKey>>, at: I, key: &ResourceKey) {
-    if let std::collections::hash_map::Entry::Occupied(mut entry) = index.entry(at) {
-        entry.get_mut().remove(key);
-        if entry.get().is_empty() {
-            entry.remove();
-        }
     }
 }
