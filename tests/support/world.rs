@@ -1,15 +1,28 @@
 //! An operator at work: a cluster, a sandbox, the operator between them, and tenants that do not disturb one another.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use futures::StreamExt;
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
 };
 use pluvo_operator::api::{PluvoConnection, PluvoUser};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     Cluster, Operator, OperatorOptions, Organization, Proxy, Result, Sandbox, background, cluster, eventually,
@@ -358,21 +371,31 @@ impl Tenant<'_> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Waits until there are so many users, all of them ready.
+    /// Waits until there are so many users that are ready. How long that takes depends on what else the machine does:
+    /// it gives up when no more of them become ready.
     pub async fn users_ready(&self, count: usize) -> Result {
-        let is_ready = |user: &&PluvoUser| {
-            let conditions = user.status.iter().flat_map(|status| &status.conditions);
-            conditions
-                .into_iter()
-                .any(|known| known.type_ == "Ready" && known.status == "True")
-        };
-        eventually("all users are ready", Duration::from_mins(4), async || {
-            let users = self.api_of::<PluvoUser>().list(&ListParams::default()).await?;
-            let ready = users.iter().filter(is_ready).count();
-            ensure!(ready == count, "{ready} of {count}");
-            Ok(())
-        })
-        .await
+        let mut events = pin!(watcher(self.api_of::<PluvoUser>(), watcher::Config::default()).default_backoff());
+        let (mut ready, mut listed) = (HashSet::new(), false);
+        let (mut most, mut until) = (0, Instant::now() + PATIENCE);
+        while !listed || ready.len() != count {
+            let event = timeout_at(until, events.next()).await;
+            match event.with_context(|| format!("{} of {count} users are ready", ready.len()))? {
+                Some(Ok(Event::Init)) => ready.clear(),
+                Some(Ok(Event::InitDone)) => listed = true,
+                Some(Ok(Event::InitApply(user) | Event::Apply(user))) if is_ready(&user) => {
+                    ready.insert(user.name_any());
+                }
+                Some(Ok(Event::InitApply(user) | Event::Apply(user) | Event::Delete(user))) => {
+                    ready.remove(&user.name_any());
+                }
+                Some(Err(_)) => {} // it is watched again
+                None => bail!("the watch has ended"),
+            }
+            if ready.len() > most {
+                (most, until) = (ready.len(), Instant::now() + PATIENCE);
+            }
+        }
+        Ok(())
     }
 
     /// Waits until a resource satisfies something, and returns it.
@@ -427,6 +450,11 @@ impl Tenant<'_> {
             .map(|entry| entry["operation"].as_str().unwrap_or_default().to_owned())
             .collect())
     }
+}
+
+fn is_ready(user: &PluvoUser) -> bool {
+    let mut conditions = user.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|known| known.type_ == "Ready" && known.status == "True")
 }
 
 /// A resource of ours.

@@ -190,9 +190,9 @@ fn found<T>(reading: &Reading<T>, meaning: Meaning) -> Decision {
 fn summary(read: &Read) -> String {
     let rows = read.rows;
     if read.complete {
-        format!("{rows} rows were read")
+        format!("rows read: {rows}")
     } else {
-        format!("{rows} rows were read, while some came or went: a few may be missing or counted twice")
+        format!("rows read: {rows}, while some came or went: a few may be missing or counted twice")
     }
 }
 
