@@ -1,9 +1,10 @@
 //! The guard: how much may be destroyed within a window of time, and how many people may be told by mail. A Git
 //! accident must not archive a company.
 //!
-//! Guarantees: what was let through within any window is never more than the limit, approved sets apart; nothing is let
-//! through before it has settled, before everything has been read once, and before it is recorded where a restart finds
-//! it; a set that goes over the limit is held as a whole. Assumes that whoever starts it hands over what was recorded.
+//! Guarantees: what left within any window is never more than the limit, approved sets apart; what was let through and
+//! never left does not count; nothing is let through before it has settled, before everything has been read once, and
+//! before it is recorded where a restart finds it; a set that goes over the limit is held as a whole. Assumes that
+//! whoever starts it hands over what was recorded, and that nothing leaves without [`Guard::depart`].
 
 mod item;
 mod record;
@@ -24,11 +25,15 @@ use crate::plan::{Action, Call, ResourceKey, Write};
 use super::batch;
 
 use item::{Item, ItemState, Kind, Tripped, describe, guarded};
+use record::Part;
 
 pub use record::{Amounts, GuardRecord, GuardReport, GuardSettings, Held, Passed};
 
-/// Windows are remembered in at most so many parts; an operation counts for at most one part longer than the window.
+/// Windows are remembered in parts, so many in each.
 const PARTS: u32 = 60;
+/// Whoever was let through has at least so long to leave: the record is written meanwhile, by an API server that may be
+/// slow.
+const TO_LEAVE: Duration = Duration::from_secs(15);
 /// While a set is held and goes on growing or shrinking, it is told this often at most.
 const TELL: Duration = Duration::from_secs(1);
 /// Operations that are named as examples.
@@ -105,15 +110,16 @@ impl Guard {
         let mut known = self.items.remove(resource).unwrap_or_default();
         let mut items = BTreeMap::new();
         for (print, kind, path) in waiting.flat_map(guarded) {
-            let item = known.remove(&print).unwrap_or(Item {
+            let mut item = known.remove(&print).unwrap_or(Item {
                 kind,
                 path,
                 since: now,
                 state: ItemState::Waiting,
                 told: false,
             });
-            if item.state == ItemState::Waiting {
-                self.judge_by((item.since + self.settings.settle).max(now));
+            item.state.ask();
+            if let Some(due) = item.due(self.settings.settle) {
+                self.judge_by(due.max(now));
             }
             items.insert(print, item);
         }
@@ -122,6 +128,7 @@ impl Guard {
                 items.insert(print, item);
             }
         }
+        known.values().for_each(|item| self.record.give_back(item));
         if !known.is_empty() && self.tripped.any() {
             self.judge_by(self.next_telling(now));
         }
@@ -186,6 +193,7 @@ impl Guard {
     fn take_back(&mut self, now: Instant) {
         for item in self.items.values_mut().flat_map(BTreeMap::values_mut) {
             if matches!(item.state, ItemState::Granted { until: Some(until), .. } if until <= now) {
+                self.record.give_back(item);
                 item.state = ItemState::Waiting;
             }
         }
@@ -194,7 +202,7 @@ impl Guard {
     /// Lets through what has settled and is not held.
     fn grant(&mut self, now: Instant, wall: Timestamp, judgement: &mut Judgement) {
         let (tripped, settle, revision) = (self.tripped, self.settings.settle, self.revision + 1);
-        let part = self.part();
+        let (part, until) = (Part::now(wall, self.part()), now + self.to_leave());
         let mut granted = Amounts::default();
         for item in self.items.values_mut().flat_map(BTreeMap::values_mut) {
             if item.state != ItemState::Waiting || tripped.holds(item) || item.since + settle > now {
@@ -202,13 +210,14 @@ impl Guard {
             }
             item.state = ItemState::Granted {
                 revision,
-                until: Some(now + part),
+                until: Some(until),
+                counted: Some(part),
             };
             granted.add(item.kind);
         }
         if granted != Amounts::default() {
             self.revision = revision;
-            self.note_passed(granted, wall);
+            self.record.note(granted, wall, part);
             judgement.news = true;
         }
     }
@@ -233,15 +242,8 @@ impl Guard {
 
     fn plan_next(&mut self, now: Instant, wall: Timestamp) {
         let settle = self.settings.settle;
-        let next = self
-            .items
-            .values()
-            .flat_map(BTreeMap::values)
-            .filter_map(|item| match item.state {
-                ItemState::Waiting => Some(item.since + settle).filter(|at| *at > now),
-                ItemState::Granted { until, .. } => until,
-            });
-        let next = next.min();
+        let items = self.items.values().flat_map(BTreeMap::values);
+        let next = items.filter_map(|item| item.due(settle)).filter(|due| *due > now).min();
         if let Some(at) = next {
             self.judge_by(at);
         }
@@ -251,8 +253,7 @@ impl Guard {
         // What is held may go when the window has moved on.
         if let Some(oldest) = self.record.passed.first() {
             let age = Duration::try_from(wall.duration_since(oldest.at)).unwrap_or_default();
-            let counts = self.settings.window + self.part();
-            self.judge_by(now + counts.saturating_sub(age) + Duration::from_millis(1));
+            self.judge_by(now + self.counts().saturating_sub(age) + Duration::from_millis(1));
         }
         if self.waiting_items().any(|(_, item)| !item.told) {
             self.judge_by(self.next_telling(now).max(now + Duration::from_millis(1)));
@@ -291,6 +292,18 @@ impl Guard {
         }
     }
 
+    /// A call leaves, or what of it may.
+    pub fn depart(&mut self, resource: &ResourceKey, call: &Call) {
+        let Some(items) = self.items.get_mut(resource) else {
+            return;
+        };
+        for (print, ..) in guarded(call) {
+            if let Some(item) = items.get_mut(&print) {
+                item.state.depart();
+            }
+        }
+    }
+
     /// Whether something of a call is held until somebody approves it.
     #[must_use]
     pub fn holds(&self, resource: &ResourceKey, call: &Call) -> bool {
@@ -310,7 +323,11 @@ impl Guard {
         let (tripped, revision) = (self.tripped, self.revision);
         for item in self.items.values_mut().flat_map(BTreeMap::values_mut) {
             if tripped.holds(item) {
-                item.state = ItemState::Granted { revision, until: None };
+                item.state = ItemState::Granted {
+                    revision,
+                    until: None,
+                    counted: None,
+                };
             }
         }
         self.record.approved = Some(digest.to_owned());
@@ -427,7 +444,7 @@ impl Guard {
     }
 
     fn forget_passed(&mut self, wall: Timestamp) {
-        let counts = SignedDuration::try_from(self.settings.window + self.part()).unwrap_or(SignedDuration::MAX);
+        let counts = SignedDuration::try_from(self.counts()).unwrap_or(SignedDuration::MAX);
         self.record
             .passed
             .retain(|passed| wall.duration_since(passed.at) < counts);
@@ -437,24 +454,13 @@ impl Guard {
         self.settings.window / PARTS
     }
 
-    /// Operations of one part of the window are remembered together, as if all of them had passed with the last.
-    fn note_passed(&mut self, granted: Amounts, wall: Timestamp) {
-        // As Kubernetes stores it; the later second, so that nothing counts for less than the window.
-        let wall = Timestamp::from_second(wall.as_second() + 1).unwrap_or(wall);
-        let part = i64::try_from(self.part().as_millis()).unwrap_or(i64::MAX).max(1);
-        let index = |at: Timestamp| at.as_millisecond().div_euclid(part);
-        match self.record.passed.last_mut() {
-            Some(last) if index(last.at) == index(wall) => {
-                last.at = wall;
-                last.destructive += granted.destructive;
-                last.mails += granted.mails;
-            }
-            _ => self.record.passed.push(Passed {
-                at: wall,
-                destructive: granted.destructive,
-                mails: granted.mails,
-            }),
-        }
+    fn to_leave(&self) -> Duration {
+        self.part().max(TO_LEAVE)
+    }
+
+    /// How long an operation counts from when it was let through: a window from when it left, at the latest.
+    fn counts(&self) -> Duration {
+        self.settings.window + self.to_leave()
     }
 }
 

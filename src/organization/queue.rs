@@ -273,6 +273,7 @@ impl Queue {
         let Some(list) = self.lists.get_mut(resource) else {
             return;
         };
+        self.guard.depart(resource, call);
         if let Some(head) = list.waiting.pop_front()
             && let Some(rest) = without(head, std::slice::from_ref(call))
         {

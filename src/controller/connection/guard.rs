@@ -36,8 +36,10 @@ pub(super) fn record(status: Option<&PluvoConnectionStatus>) -> GuardRecord {
             .iter()
             .map(|passed| Passed {
                 at: passed.at.0,
-                destructive: amount(passed.destructive),
-                mails: amount(passed.mails),
+                amounts: Amounts {
+                    destructive: amount(passed.destructive),
+                    mails: amount(passed.mails),
+                },
             })
             .collect(),
         approved: guard.approved.clone(),
@@ -142,8 +144,8 @@ pub(super) fn describe(status: &mut PluvoConnectionStatus, report: &GuardReport)
     let before = status.guard.take().unwrap_or_default();
     let window = report.record.passed.iter().map(|passed| GuardPassed {
         at: Time(passed.at),
-        destructive: count(passed.destructive),
-        mails: count(passed.mails),
+        destructive: count(passed.amounts.destructive),
+        mails: count(passed.amounts.mails),
     });
     let held = report.held.as_ref();
     let told = if report.judging {

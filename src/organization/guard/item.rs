@@ -1,12 +1,12 @@
 //! The operations that a guard judges.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::plan::{Action, Call, ResourceKey, Write, call::Destruction};
 
-use super::Amounts;
+use super::{Amounts, record::Part};
 
 /// What an operation counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,17 @@ pub struct Item {
     pub told: bool,
 }
 
+impl Item {
+    /// When it is to be judged, if it settles for so long.
+    pub fn due(&self, settle: Duration) -> Option<Instant> {
+        match self.state {
+            ItemState::Waiting => Some(self.since + settle),
+            ItemState::Granted { until, .. } => until,
+            ItemState::Left { .. } => None,
+        }
+    }
+}
+
 /// How far an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemState {
@@ -43,15 +54,62 @@ pub enum ItemState {
         revision: u64,
         /// Whoever has not left by then is judged anew: it would count for less than a window after it was sent.
         until: Option<Instant>,
+        /// Where it counts, and does not if it never leaves; `None` for what was approved, or has left before.
+        counted: Option<Part>,
+    },
+    /// Under way. If it fails, it may leave once more as it was let through.
+    Left {
+        /// Of the record.
+        revision: u64,
+        /// As it was let through.
+        until: Option<Instant>,
     },
 }
 
 impl Amounts {
     /// One more of a kind.
     pub fn add(&mut self, kind: Kind) {
+        *self.of(kind) += 1;
+    }
+
+    /// One less of a kind.
+    pub fn remove(&mut self, kind: Kind) {
+        let amount = self.of(kind);
+        *amount = amount.saturating_sub(1);
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut usize {
         match kind {
-            Kind::Destructive(_) => self.destructive += 1,
-            Kind::Mail => self.mails += 1,
+            Kind::Destructive(_) => &mut self.destructive,
+            Kind::Mail => &mut self.mails,
+        }
+    }
+}
+
+impl ItemState {
+    /// It leaves now.
+    pub fn depart(&mut self) {
+        if let Self::Granted { revision, until, .. } = *self {
+            *self = Self::Left { revision, until };
+        }
+    }
+
+    /// It is asked for: once more, if it has left.
+    pub fn ask(&mut self) {
+        if let Self::Left { revision, until } = *self {
+            *self = Self::Granted {
+                revision,
+                until,
+                counted: None,
+            };
+        }
+    }
+
+    /// Where it counts although it has not left.
+    pub fn counted(&self) -> Option<Part> {
+        match self {
+            Self::Granted { counted, .. } => *counted,
+            Self::Waiting | Self::Left { .. } => None,
         }
     }
 }

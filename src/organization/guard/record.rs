@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::item::Item;
+
 /// How much may be destroyed and told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardSettings {
@@ -36,10 +38,40 @@ impl Default for GuardSettings {
 pub struct Passed {
     /// When.
     pub at: Timestamp,
-    /// Destructive operations.
-    pub destructive: usize,
-    /// Mails.
-    pub mails: usize,
+    /// How much.
+    pub amounts: Amounts,
+}
+
+/// A part of the window: what is let through within it is remembered together, as if all of it had passed at its last
+/// second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    number: i64,
+    length: Duration,
+}
+
+impl Part {
+    /// The one in which something passes that is let through now.
+    pub fn now(wall: Timestamp, length: Duration) -> Self {
+        Self::of(second_after(wall), length)
+    }
+
+    fn of(at: Timestamp, length: Duration) -> Self {
+        let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1);
+        Self {
+            number: at.as_millisecond().div_euclid(millis),
+            length,
+        }
+    }
+
+    fn contains(self, passed: &Passed) -> bool {
+        Self::of(passed.at, self.length) == self
+    }
+}
+
+/// As Kubernetes stores it; the later second, so that nothing counts for less than the window.
+fn second_after(wall: Timestamp) -> Timestamp {
+    Timestamp::from_second(wall.as_second() + 1).unwrap_or(wall)
 }
 
 /// What outlives a process.
@@ -56,9 +88,31 @@ impl GuardRecord {
     #[must_use]
     pub fn sum(&self) -> Amounts {
         self.passed.iter().fold(Amounts::default(), |sum, passed| Amounts {
-            destructive: sum.destructive + passed.destructive,
-            mails: sum.mails + passed.mails,
+            destructive: sum.destructive + passed.amounts.destructive,
+            mails: sum.mails + passed.amounts.mails,
         })
+    }
+
+    /// Something is let through now, in this part of the window.
+    pub(super) fn note(&mut self, amounts: Amounts, wall: Timestamp, part: Part) {
+        let at = second_after(wall);
+        match self.passed.last_mut() {
+            Some(last) if part.contains(last) => {
+                last.at = at;
+                last.amounts.destructive += amounts.destructive;
+                last.amounts.mails += amounts.mails;
+            }
+            _ => self.passed.push(Passed { at, amounts }),
+        }
+    }
+
+    /// What was let through and has not left counts no longer, because it will not leave as it was let through.
+    pub(super) fn give_back(&mut self, item: &Item) {
+        let Some(part) = item.state.counted() else { return };
+        if let Some(passed) = self.passed.iter_mut().find(|passed| part.contains(passed)) {
+            passed.amounts.remove(item.kind);
+        }
+        self.passed.retain(|passed| passed.amounts != Amounts::default());
     }
 }
 

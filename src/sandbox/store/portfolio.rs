@@ -329,7 +329,6 @@ impl Store {
 }
 
 /// The day of a moment, in UTC.
-/// The day of a moment, in UTC.
 pub fn day(moment: Timestamp) -> Date {
     moment.to_zoned(TimeZone::UTC).date()
 }
