@@ -128,7 +128,9 @@ impl Guard {
                 items.insert(print, item);
             }
         }
-        known.values().for_each(|item| self.record.give_back(item));
+        for item in known.values() {
+            self.record.give_back(item);
+        }
         if !known.is_empty() && self.tripped.any() {
             self.judge_by(self.next_telling(now));
         }

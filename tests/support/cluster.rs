@@ -23,7 +23,7 @@ use pluvo_operator::api;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{Audit, Recorder, Result, Tools, background, directory, eventually, process, world::PATIENCE};
+use super::{Audit, PATIENCE, Recorder, Result, Tools, background, directory, eventually, process};
 
 /// etcd, kube-apiserver and kube-controller-manager. They end when this is dropped, and with this process.
 pub struct Cluster {

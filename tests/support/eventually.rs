@@ -1,10 +1,14 @@
 //! Waiting for conditions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Result;
+
+/// How long anything may take that the operator does by itself.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -17,22 +21,51 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///     Ok(user)
 /// }).await?
 /// ```
-pub async fn eventually<T>(what: &str, timeout: Duration, mut probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+pub async fn eventually<T>(what: &str, timeout: Duration, probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + timeout;
+    until(what, |_| deadline, probe).await
+}
+
+/// [`eventually`] for what takes the longer the busier the machine is: it gives up when what is seen instead has not
+/// changed for as long as [`PATIENCE`], or has changed for five times as long.
+pub async fn progressing<T>(what: &str, probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let longest = Instant::now() + 5 * PATIENCE;
+    let mut before = String::new();
+    let mut deadline = Instant::now() + PATIENCE;
+    let renewed = |seen: &str| {
+        if seen != before {
+            seen.clone_into(&mut before);
+            deadline = longest.min(Instant::now() + PATIENCE);
+        }
+        deadline
+    };
+    until(what, renewed, probe).await
+}
+
+/// Calls `probe` until it succeeds, or until the time that comes of what it saw last.
+async fn until<T>(
+    what: &str,
+    mut deadline: impl FnMut(&str) -> Instant,
+    mut probe: impl AsyncFnMut() -> Result<T>,
+) -> Result<T> {
     let begin = Instant::now();
     let mut seen = "no answer".to_owned();
     loop {
+        let until = deadline(&seen);
         // A probe that hangs is a condition that does not hold.
-        let left = timeout.saturating_sub(begin.elapsed()).max(PAUSE);
-        match tokio::time::timeout(left, probe()).await {
+        match timeout_at(until.max(Instant::now() + PAUSE), probe()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => seen = format!("{error:#}"),
             // What it said before, if anything, tells more.
             Err(_) => {}
         }
-        if begin.elapsed() >= timeout {
-            bail!("gave up after {timeout:?} waiting until {what}; last seen: {seen}");
+        if Instant::now() >= deadline(&seen) {
+            bail!(
+                "gave up after {:?} waiting until {what}; last seen: {seen}",
+                begin.elapsed()
+            );
         }
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
     }
 }
 

@@ -42,7 +42,7 @@ mod world;
 pub use audit::{Audit, Entry};
 pub use cluster::Cluster;
 pub use directory::{directory, subdirectory};
-pub use eventually::{eventually, soon};
+pub use eventually::{PATIENCE, eventually, progressing, soon};
 pub use flood::flood_of;
 pub use objects::{create_all, create_paced, delete_paced, edit_all, people};
 pub use operator::{Operator, OperatorOptions, SERVED, binary, user};
@@ -51,7 +51,7 @@ pub use recorder::{Recorded, Recorder};
 pub use sandbox::{NO_EVENTS, OPERATOR, Organization, PERSON, Sandbox};
 pub use signature::signature;
 pub use tools::Tools;
-pub use world::{CONFINED, PATIENCE, SEED, Tenant, World, condition, merge, object};
+pub use world::{CONFINED, SEED, Tenant, World, condition, merge, object};
 
 /// What tests return.
 pub type Result<T = (), E = anyhow::Error> = std::result::Result<T, E>;

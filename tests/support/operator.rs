@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::{Cluster, Result, Tools, directory, eventually, process::Process, world::PATIENCE};
+use super::{Cluster, PATIENCE, Result, Tools, directory, eventually, process::Process};
 
 /// What it last served, in its directory.
 pub const SERVED: &str = "served.txt";

@@ -25,12 +25,9 @@ use tokio::{
 };
 
 use super::{
-    Cluster, Operator, OperatorOptions, Organization, Proxy, Result, Sandbox, background, cluster, eventually,
-    sandbox::OPERATOR,
+    Cluster, Operator, OperatorOptions, Organization, PATIENCE, Proxy, Result, Sandbox, background, cluster,
+    eventually, sandbox::OPERATOR,
 };
-
-/// How long anything may take that the operator does by itself.
-pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What every organization begins with unless a test says otherwise: custom fields of every type, trainings, and an
 /// event.
