@@ -23,6 +23,11 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         .collect()
 }
 
+/// The names of the definitions: `crds()` takes much longer.
+pub fn crd_names() -> impl Iterator<Item = &'static str> {
+    std::iter::once(PluvoConnection::crd_name()).chain(Kind::ALL.iter().map(|kind| kind.crd_name()))
+}
+
 /// The file in `crds/` that holds a definition.
 #[must_use]
 pub fn crd_file_name(crd: &CustomResourceDefinition) -> String {

@@ -34,7 +34,7 @@ pub use assignment::{TrainingAssignment, TrainingAssignmentSpec};
 pub use certificates::{CertificateMonitor, CertificateMonitorSpec};
 pub use common::{ConnectionRef, Management, Mode};
 pub use connection::{PluvoConnection, PluvoConnectionSpec, PluvoConnectionStatus};
-pub use crds::{crd_file_name, crds};
+pub use crds::{crd_file_name, crd_names, crds};
 pub use enrollment::{EventEnrollment, EventEnrollmentSpec};
 pub use group::{PluvoGroup, PluvoGroupSpec};
 pub use inactive::{InactiveUserReport, InactiveUserReportSpec};
@@ -106,6 +106,11 @@ macro_rules! kinds {
             /// The definition of the kind, with the status that all kinds share.
             fn crd(self) -> CustomResourceDefinition {
                 match self { $(Self::$kind => $type::crd()),* }
+            }
+
+            /// The name of its definition.
+            fn crd_name(self) -> &'static str {
+                match self { $(Self::$kind => $type::crd_name()),* }
             }
 
             /// The parts of the status that not every kind has, and this one does.

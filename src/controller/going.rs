@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures::future::try_join_all;
 use k8s_openapi::{
     api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -21,6 +22,8 @@ const KEEP: Duration = Duration::from_secs(1);
 /// Reads whether namespaces and definitions are on their way out.
 pub struct Going {
     client: Client,
+    /// Held by whoever asks on behalf of all who want to know.
+    asking: tokio::sync::Mutex<()>,
     /// By namespace; the empty name stands for our definitions.
     known: Mutex<HashMap<Arc<str>, (Instant, bool)>>,
 }
@@ -30,12 +33,17 @@ impl Going {
     pub fn new(client: Client) -> Self {
         Self {
             client,
+            asking: tokio::sync::Mutex::default(),
             known: Mutex::default(),
         }
     }
 
     /// Whether a namespace is being deleted, as of a second ago at most.
     pub async fn namespace(&self, name: &str) -> Result<bool, PassError> {
+        if let Some(known) = self.known(name) {
+            return Ok(known);
+        }
+        let _asking = self.asking.lock().await;
         match self.known(name) {
             Some(known) => Ok(known),
             None => self.read_namespace(name).await,
@@ -44,6 +52,10 @@ impl Going {
 
     /// Whether one of our definitions is being deleted, as of a second ago at most.
     pub async fn definitions(&self) -> Result<bool, PassError> {
+        if let Some(known) = self.known("") {
+            return Ok(known);
+        }
+        let _asking = self.asking.lock().await;
         match self.known("") {
             Some(known) => Ok(known),
             None => self.read_definitions().await,
@@ -61,13 +73,9 @@ impl Going {
     /// The same, as of now.
     pub async fn read_definitions(&self) -> Result<bool, PassError> {
         let definitions = Api::<CustomResourceDefinition>::all(self.client.clone());
-        for definition in api::crds() {
-            let name = definition.metadata.name.unwrap_or_default();
-            if is_going(definitions.get_metadata_opt(&name).await?) {
-                return Ok(self.note("", true));
-            }
-        }
-        Ok(self.note("", false))
+        let read = try_join_all(api::crd_names().map(|name| definitions.get_metadata_opt(name)));
+        let going = read.await?.into_iter().any(is_going);
+        Ok(self.note("", going))
     }
 
     fn known(&self, name: &str) -> Option<bool> {
