@@ -51,7 +51,7 @@ async fn until<T>(
     let begin = Instant::now();
     let mut seen = "no answer".to_owned();
     loop {
-        let until = deadline(&seen);
+        let (asked, until) = (Instant::now(), deadline(&seen));
         // A probe that hangs is a condition that does not hold.
         match timeout_at(until.max(Instant::now() + PAUSE), probe()).await {
             Ok(Ok(value)) => return Ok(value),
@@ -65,7 +65,9 @@ async fn until<T>(
                 begin.elapsed()
             );
         }
-        sleep(PAUSE).await;
+        // Whoever waits must not be what the machine is busy with, and must have time to look once more.
+        let left = deadline(&seen).saturating_duration_since(Instant::now());
+        sleep((3 * asked.elapsed()).min(left / 2).max(PAUSE)).await;
     }
 }
 

@@ -312,16 +312,10 @@ impl Tenant<'_> {
     /// Waits until a resource is gone.
     pub async fn gone(&self, kind: &str, name: &str) -> Result {
         eventually(&format!("{kind} {name} is gone"), PATIENCE, async || {
-            let found = self
-                .world
-                .cluster
-                .kubectl(&["get", kind, "--namespace", &self.namespace, "-o", "name"])
-                .await?;
-            ensure!(
-                !found.lines().any(|line| line.ends_with(&format!("/{name}"))),
-                "{found}"
-            );
-            Ok(())
+            match self.api(kind).get_opt(name).await? {
+                Some(found) => bail!("{}", found.data["status"]),
+                None => Ok(()),
+            }
         })
         .await
     }
