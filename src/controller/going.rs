@@ -96,3 +96,6 @@ fn is_going<K>(object: Option<PartialObjectMeta<K>>) -> bool {
     let meta: Option<ObjectMeta> = object.map(|object| object.metadata);
     meta.is_none_or(|meta| meta.deletion_timestamp.is_some())
 }
+
+#[cfg(test)]
+mod tests;
