@@ -40,25 +40,23 @@ impl Going {
 
     /// Whether a namespace is being deleted, as of a second ago at most.
     pub async fn namespace(&self, name: &str) -> Result<bool, PassError> {
+        self.share(name, self.read_namespace(name)).await
+    }
+
+    /// Whether one of our definitions is being deleted, as of a second ago at most.
+    pub async fn definitions(&self) -> Result<bool, PassError> {
+        self.share("", self.read_definitions()).await
+    }
+
+    /// What is known of a name, or else is read once for all who ask at the same time.
+    async fn share(&self, name: &str, read: impl Future<Output = Result<bool, PassError>>) -> Result<bool, PassError> {
         if let Some(known) = self.known(name) {
             return Ok(known);
         }
         let _asking = self.asking.lock().await;
         match self.known(name) {
             Some(known) => Ok(known),
-            None => self.read_namespace(name).await,
-        }
-    }
-
-    /// Whether one of our definitions is being deleted, as of a second ago at most.
-    pub async fn definitions(&self) -> Result<bool, PassError> {
-        if let Some(known) = self.known("") {
-            return Ok(known);
-        }
-        let _asking = self.asking.lock().await;
-        match self.known("") {
-            Some(known) => Ok(known),
-            None => self.read_definitions().await,
+            None => read.await,
         }
     }
 
