@@ -40,6 +40,7 @@ impl State {
         sent: Instant,
         now: Instant,
     ) -> Vec<Fate> {
+        self.surveys.stir(now);
         if matches!(result, Ok(_) | Err(Error::Document(_))) {
             self.succeeded();
         }

@@ -164,7 +164,7 @@ impl State {
             })
         };
         let asked = read.asked.into_iter().map(|(survey, at)| (survey, now + until(at)));
-        self.surveys.ask(resource, asked.collect());
+        self.surveys.ask(resource, asked.collect(), now);
         for key in read.unknown {
             self.want(key, wants_reads, now);
         }

@@ -25,6 +25,12 @@ use crate::{
 
 use super::{mirror::Mirror, pages::Pages, state::State};
 
+/// A survey that is due begins when nothing was written, and nothing was about to be, for so long: what is declared together
+/// with a report is in Pluvo by then, so that it does not look for a whole interval as if nobody were assigned.
+pub(super) const QUIET: Duration = Duration::from_secs(5);
+/// How long a survey that is due waits for that.
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+
 /// Which surveys are wanted when, and those that are being read.
 #[derive(Debug, Default)]
 pub struct Surveys {
@@ -33,6 +39,8 @@ pub struct Surveys {
     requested: BTreeSet<Survey>,
     reads: Vec<Read>,
     is_asked: bool,
+    /// When something was written last, or seen to be about to.
+    stirred_at: Option<Instant>,
 }
 
 /// A survey that is being read.
@@ -54,10 +62,17 @@ enum Content {
 }
 
 impl Surveys {
-    /// Replaces what a resource asks for.
-    pub fn ask(&mut self, resource: &ResourceKey, asked: HashMap<Survey, Instant>) {
+    /// Replaces what a resource asks for. What was due already has waited since then.
+    pub fn ask(&mut self, resource: &ResourceKey, asked: HashMap<Survey, Instant>, now: Instant) {
+        let overdue = |(survey, by): (&Survey, &BTreeMap<ResourceKey, Instant>)| {
+            let at = by.get(resource).filter(|at| **at < now)?;
+            Some((survey.clone(), *at))
+        };
+        let overdue: HashMap<_, _> = self.due.iter().filter_map(overdue).collect();
         self.forget(resource);
         for (survey, at) in asked {
+            let since = overdue.get(&survey).filter(|_| at <= now);
+            let at = since.copied().unwrap_or(at);
             self.due.entry(survey).or_default().insert(resource.clone(), at);
         }
     }
@@ -70,6 +85,18 @@ impl Surveys {
         });
     }
 
+    /// Something is being written, or about to be.
+    pub fn stir(&mut self, now: Instant) {
+        self.stirred_at = Some(now);
+    }
+
+    /// When everything begins that is due by then.
+    fn begin_at(&self) -> Option<Instant> {
+        let due = *self.due.values().flat_map(BTreeMap::values).min()?;
+        let calm = self.stirred_at.map_or(due, |at| at.max(due)) + QUIET;
+        Some(calm.min(due + PATIENCE))
+    }
+
     /// When the next request is to leave.
     #[must_use]
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
@@ -79,12 +106,13 @@ impl Surveys {
         if !self.reads.is_empty() || !self.requested.is_empty() {
             return Some(now);
         }
-        self.due.values().flat_map(BTreeMap::values).min().copied()
+        self.begin_at()
     }
 
-    /// What is to be read by now, whoever asks for it.
+    /// What begins by now, whoever asks for it.
     fn due_by(&self, now: Instant) -> BTreeSet<Survey> {
-        let is_due = |by: &BTreeMap<ResourceKey, Instant>| by.values().any(|at| *at <= now);
+        let begin = self.begin_at().is_some_and(|at| at <= now);
+        let is_due = |by: &BTreeMap<ResourceKey, Instant>| begin && by.values().any(|at| *at <= now);
         let due = self.due.iter().filter(|(_, by)| is_due(by)).map(|(survey, _)| survey);
         due.chain(&self.requested).cloned().collect()
     }

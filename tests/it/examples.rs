@@ -5,13 +5,13 @@ use std::fs;
 use anyhow::ensure;
 use serde_json::Value;
 
-use crate::support::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, eventually};
+use crate::support::{Cluster, Operator, OperatorOptions, Organization, PATIENCE, Result, Sandbox, eventually};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// Waits until everything in the cluster is Ready, and says what is there.
 pub async fn all_ready(cluster: &Cluster) -> Result<Vec<String>> {
-    eventually("everything is Ready", std::time::Duration::from_mins(1), async || {
+    eventually("everything is Ready", PATIENCE, async || {
         let list: Value = serde_json::from_str(&cluster.kubectl(&["get", "pluvo", "-A", "-o", "json"]).await?)?;
         let objects = list["items"].as_array().cloned().unwrap_or_default();
         for object in &objects {
@@ -54,6 +54,15 @@ async fn the_examples_become_ready_and_say_what_they_do() -> Result {
     insta::assert_json_snapshot!("examples_state", state);
     insta::assert_snapshot!("examples_objects", objects.join("\n"));
     insta::assert_snapshot!("examples_outbox", outbox.join("\n"));
+    let report = [
+        "get",
+        "progressreport",
+        "rnd-progress",
+        "-o",
+        "jsonpath={.status.progress}",
+    ];
+    let report: Value = serde_json::from_str(&cluster.kubectl(&report).await?)?;
+    insta::assert_json_snapshot!("examples_progress", report);
 
     apply().await?;
     all_ready(&cluster).await?;

@@ -28,7 +28,7 @@ fn invitation() -> (Scene, Call) {
 }
 
 /// The guard lets through what has settled, and its record is written.
-fn counted(scene: &mut Scene) {
+pub(super) fn counted(scene: &mut Scene) {
     assert!(scene.document().is_none(), "it settles");
     scene.tick(scene.state.settings.guard.settle);
     let _ = scene.state.writes_due(false, scene.now);

@@ -31,6 +31,7 @@ use super::{
     guard::GuardRecord,
     settings::Settings,
     state::{Inquiry, Next, State},
+    surveys::QUIET,
     view::View,
 };
 
@@ -88,8 +89,8 @@ impl Scene {
             self.tick(Duration::from_millis(1));
             match self.state.next_inquiry(self.now) {
                 Next::Send(inquiry) => self.exchange(inquiry),
-                // What lingers is about to leave.
-                Next::At(at) if at <= self.now + Duration::from_millis(500) => self.now = at,
+                // What lingers is about to leave, and reports wait for calm.
+                Next::At(at) if at <= self.now + QUIET => self.now = at,
                 Next::At(_) | Next::Nothing => return,
             }
         }

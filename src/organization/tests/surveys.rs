@@ -5,9 +5,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::*;
+use super::{super::surveys::PATIENCE, *};
 use crate::{
-    plan::survey::{Portfolio, Reading, Survey},
+    plan::{
+        call::Destruction,
+        survey::{Portfolio, Reading, Survey},
+    },
     pluvo::{
         model::{EnumValue, day},
         request::{PortfolioFilter, Query},
@@ -61,7 +64,7 @@ fn pages(scene: &Scene, before: usize) -> Vec<usize> {
 
 /// The next request leaves and is answered.
 fn exchange_one(scene: &mut Scene) {
-    scene.tick(Duration::from_millis(1));
+    scene.tick(QUIET);
     let Next::Send(inquiry) = scene.state.next_inquiry(scene.now) else {
         panic!("nothing is asked for");
     };
@@ -135,6 +138,60 @@ fn a_report_waits_for_everything_else() {
     assert_eq!(pages(&scene, before), [0, 1, 1, 1], "the sweep comes first");
 }
 
+/// Asks for what is due now. Returns whether a page of a report was among that.
+fn begins(scene: &mut Scene) -> bool {
+    let before = scene.inquiries.len();
+    while let Next::Send(inquiry) = scene.state.next_inquiry(scene.now) {
+        scene.exchange(inquiry);
+    }
+    pages(scene, before).iter().sum::<usize>() > 0
+}
+
+#[test]
+fn what_is_declared_together_with_a_report_is_written_before() {
+    let (mut scene, ids) = documents::known(1);
+    report(&mut scene, "a", &about("TRAINING"), 24);
+    assert!(!begins(&mut scene), "something may follow");
+    let mut call = rename(&ids[0], "New");
+    call.destruction = Some(Destruction::Archive);
+    scene.submit(&reader("u"), vec![call]);
+    scene.tick(QUIET);
+    assert!(!begins(&mut scene), "the guard has not judged it");
+    mails::counted(&mut scene);
+    assert!(!begins(&mut scene), "it is about to leave");
+    let batch = scene.document().unwrap();
+    scene.tick(QUIET);
+    assert!(!begins(&mut scene), "it is under way");
+    let response = server::execute(&mut scene.pluvo, &batch);
+    documents::answered(&mut scene, &batch, Ok(response));
+    scene.tick(QUIET.checked_sub(Duration::from_millis(1)).unwrap());
+    assert!(!begins(&mut scene), "another may follow");
+    scene.tick(Duration::from_millis(1));
+    assert!(begins(&mut scene));
+}
+
+#[test]
+fn a_report_does_not_wait_for_ever_and_not_at_all_if_a_person_asks_for_it() {
+    let mut scene = scene(10, 0);
+    let filter = about("TRAINING");
+    scene.submit(&reader("u"), vec![rename(&Id::from("u1"), "New")]);
+    let start = scene.now;
+    loop {
+        // Its resource is looked at all the time.
+        report(&mut scene, "a", &filter, 24);
+        if begins(&mut scene) {
+            break;
+        }
+        scene.tick(Duration::from_secs(1));
+    }
+    let waited = scene.now - start;
+    assert!(waited >= PATIENCE && waited < PATIENCE + QUIET, "{waited:?}");
+    report(&mut scene, "a", &filter, 24);
+    assert!(!begins(&mut scene), "it was read");
+    scene.state.request_sweep(Some(&reader("a")), scene.now);
+    assert!(begins(&mut scene));
+}
+
 #[test]
 fn what_nobody_reads_any_more_is_not_read_and_not_kept() {
     let mut scene = scene(120, 0);
@@ -200,7 +257,7 @@ fn what_is_refused_is_told_and_not_asked_without_a_pause() {
     let mut scene = scene(10, 0);
     let filter = about("TRAINING");
     report(&mut scene, "a", &filter, 24);
-    scene.tick(Duration::from_millis(1));
+    scene.tick(QUIET);
     let Next::Send(inquiry) = scene.state.next_inquiry(scene.now) else {
         panic!("nothing is asked for");
     };
