@@ -13,10 +13,10 @@ mod sandbox;
 mod sweeps;
 mod webhooks;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::atomic::Ordering};
 
 use figures::Figures;
-use support::Result;
+use support::{PRINTS_LOGS, Result};
 
 const SCENARIOS: [&str; 5] = ["sandbox", "sweeps", "reports", "resources", "webhooks"];
 
@@ -28,6 +28,7 @@ async fn main() -> ExitCode {
         eprintln!("there is no scenario {unknown}, only {}", SCENARIOS.join(", "));
         return ExitCode::from(2);
     }
+    PRINTS_LOGS.store(false, Ordering::Relaxed);
     let mut figures = Figures::default();
     for name in SCENARIOS {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {

@@ -46,6 +46,7 @@ pub use eventually::{PATIENCE, eventually, progressing, soon};
 pub use flood::flood_of;
 pub use objects::{create_all, create_paced, delete_paced, edit_all, people};
 pub use operator::{Operator, OperatorOptions, SERVED, binary, user};
+pub use process::PRINTS_LOGS;
 pub use proxy::Proxy;
 pub use recorder::{Recorded, Recorder};
 pub use sandbox::{NO_EVENTS, OPERATOR, Organization, PERSON, Sandbox};

@@ -5,11 +5,15 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::{Context, bail, ensure};
 
 use super::{Result, eventually, soon};
+
+/// Whether the end of a log is printed when its process ends: what a test prints is captured, and shown only if it fails.
+pub static PRINTS_LOGS: AtomicBool = AtomicBool::new(true);
 
 /// A process that ends when it is dropped, and when this process ends, however that ends. Its output goes to a file.
 pub struct Process {
@@ -99,13 +103,14 @@ impl Drop for Process {
     fn drop(&mut self) {
         drop(self.leash.stdin.take());
         let _ = self.leash.wait();
-        // Captured, and shown only if the test fails.
-        println!(
-            "the log of {} ({}) ends with\n{}",
-            self.name,
-            self.log.display(),
-            tail(&self.log)
-        );
+        if PRINTS_LOGS.load(Ordering::Relaxed) {
+            println!(
+                "the log of {} ({}) ends with\n{}",
+                self.name,
+                self.log.display(),
+                tail(&self.log)
+            );
+        }
     }
 }
 
