@@ -243,6 +243,16 @@ where
             .is_some_and(|status| status.observed_generation == self.object.meta().generation)
     }
 
+    /// Whether the status is to stay though this was decided: Pluvo was not looked at for it. Not if the status says that
+    /// something is under way, and that somebody must act was found out.
+    fn stands(&self, decision: &Decision) -> bool {
+        let conditions = self.object.status().map(|status| status.conditions.as_slice());
+        let mut conditions = conditions.unwrap_or_default().iter();
+        let under_way = conditions.any(|of| of.type_ == condition::RECONCILING);
+        let must_act = under_way && decision.verdict.progress == Progress::Stalled;
+        !decision.observed && !must_act && self.is_settled() && !self.object.is_deleting()
+    }
+
     /// Takes note of a request to reconcile. Returns its value once what it asks for was read.
     fn handle_request(&self, organization: &Organization) -> Option<String> {
         let wanted = self
@@ -306,9 +316,8 @@ where
         let precedes = decision.status_precedes_calls(before.as_ref());
         // While users are being created one after the other, there is nothing to say that holds for long.
         let lasting = !decision.verdict.fleeting || (decision.awaited == 0 && self.fleeting_is_over(now));
-        let stands = !decision.observed && self.is_settled() && !self.object.is_deleting();
         let unsent = STANDING.contains(&decision.verdict.reason) || decision.deletion_blocked.is_some();
-        let writes = precedes || (lasting && !stands && (decision.calls.is_empty() || unsent));
+        let writes = precedes || (lasting && !self.stands(&decision) && (decision.calls.is_empty() || unsent));
         if writes && before.as_ref() != Some(&status) {
             self.write(before.as_ref(), &status).await?;
         }

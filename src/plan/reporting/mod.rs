@@ -121,7 +121,7 @@ impl Report<'_> {
             // What was told before a restart stands until it is read again.
             Lookup::Unknown => match self.status().and_then(|status| status.read.as_ref()) {
                 Some(read) => object::known(Verdict::done(Reason::Reported, summary(read))),
-                None => Decision::unobserved(observed.available()),
+                None => unread(observed.available()),
             },
         };
         if let Some(refusal) = refusal {
@@ -162,6 +162,16 @@ impl Report<'_> {
         );
         Some(Verdict::stalled(Reason::InvalidSpec, message))
     }
+}
+
+/// It was never read, and is not at once: that is said, whatever was said before.
+fn unread(available: bool) -> Decision {
+    let mut decision = Decision::unobserved(available);
+    if available {
+        let message = "it is read when everything that was declared is written";
+        decision.verdict = Verdict::reconciling(Reason::Pending, message);
+    }
+    decision
 }
 
 fn found<T>(reading: &Reading<T>, meaning: Meaning) -> Decision {

@@ -93,6 +93,13 @@ fn a_group_that_is_missing_is_waited_for() {
     assert_eq!(cluster.reason(&key), "DependencyNotReady");
     let message = &cluster.status(&key).conditions[0].message;
     assert_eq!(message, "group g does not exist in Pluvo; there is G");
+
+    // What was said is not true any more, though nothing was read yet.
+    cluster.pluvo.has_group("g", json!({}));
+    assert!(!cluster.decide(&key).verdict.fleeting);
+    cluster.settle();
+    let message = &cluster.status(&key).conditions[0].message;
+    assert_eq!(message, "it is read when everything that was declared is written");
 }
 
 #[test]
