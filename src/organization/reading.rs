@@ -67,12 +67,12 @@ impl State {
                 return Next::Send(Inquiry::Points(questions));
             }
         }
-        let surveys_due = |state: &Self| state.surveys.next_at(now).is_some_and(|due| due <= now);
-        // Looked at only then: all lists are.
-        if surveys_due(self) && !self.queue.is_at_rest() {
-            self.surveys.stir(now);
-        }
-        if surveys_due(self) {
+        let surveys = self.surveys.next_at(now);
+        if surveys.is_some_and(|due| due <= now) {
+            // Asked only now, because it looks at every list.
+            if !self.queue.is_at_rest() {
+                self.surveys.stir(now);
+            }
             let pages = self.next_survey_pages(now);
             if !pages.is_empty() {
                 return Next::Send(Inquiry::Surveys(pages));

@@ -64,15 +64,14 @@ enum Content {
 impl Surveys {
     /// Replaces what a resource asks for. What was due already has waited since then.
     pub fn ask(&mut self, resource: &ResourceKey, asked: HashMap<Survey, Instant>, now: Instant) {
-        let overdue = |(survey, by): (&Survey, &BTreeMap<ResourceKey, Instant>)| {
-            let at = by.get(resource).filter(|at| **at < now)?;
-            Some((survey.clone(), *at))
+        let since = |survey: &Survey| self.due.get(survey).and_then(|by| by.get(resource)).copied();
+        let waited = |(survey, at): (Survey, Instant)| {
+            let since = since(&survey).filter(|_| at <= now);
+            (survey, since.map_or(at, |since| since.min(at)))
         };
-        let overdue: HashMap<_, _> = self.due.iter().filter_map(overdue).collect();
+        let asked: Vec<_> = asked.into_iter().map(waited).collect();
         self.forget(resource);
         for (survey, at) in asked {
-            let since = overdue.get(&survey).filter(|_| at <= now);
-            let at = since.copied().unwrap_or(at);
             self.due.entry(survey).or_default().insert(resource.clone(), at);
         }
     }
@@ -93,8 +92,8 @@ impl Surveys {
     /// When everything begins that is due by then.
     fn begin_at(&self) -> Option<Instant> {
         let due = *self.due.values().flat_map(BTreeMap::values).min()?;
-        let calm = self.stirred_at.map_or(due, |at| at.max(due)) + QUIET;
-        Some(calm.min(due + PATIENCE))
+        let quiet = self.stirred_at.map_or(due, |at| at.max(due)) + QUIET;
+        Some(quiet.min(due + PATIENCE))
     }
 
     /// When the next request is to leave.

@@ -166,12 +166,11 @@ impl Report<'_> {
 
 /// It was never read, and is not at once: that is said, whatever was said before.
 fn unread(available: bool) -> Decision {
-    let mut decision = Decision::unobserved(available);
-    if available {
-        let message = "it is read when everything that was declared is written";
-        decision.verdict = Verdict::reconciling(Reason::Pending, message);
+    if !available {
+        return Decision::unobserved(available);
     }
-    decision
+    let message = "it is read when everything that was declared is written";
+    Decision::only(Verdict::reconciling(Reason::Pending, message))
 }
 
 fn found<T>(reading: &Reading<T>, meaning: Meaning) -> Decision {
