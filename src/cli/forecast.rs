@@ -124,8 +124,8 @@ fn decide<'a>(
     known.then_some(decisions)
 }
 
-/// About how many documents it takes to send the calls of one round: memberships of one place travel as one, and mail
-/// travels alone.
+/// About how many documents it takes to send the calls of one round: memberships of one place travel as one, many of them
+/// apart from calls on objects, and mail travels alone.
 fn documents<'a>(calls: impl Iterator<Item = &'a Call>, operations_per_request: usize) -> usize {
     let (mut single, mut mails, mut places) = (0, 0, BTreeMap::<_, usize>::new());
     for call in calls {
@@ -141,7 +141,13 @@ fn documents<'a>(calls: impl Iterator<Item = &'a Call>, operations_per_request: 
         .iter()
         .map(|((place, change), users)| users.div_ceil(subjects_per_call(place, **change)))
         .sum();
-    (single + memberships).div_ceil(operations_per_request.max(1)) + mails
+    let limit = operations_per_request.max(1);
+    let written = if places.values().sum::<usize>() <= limit {
+        (single + memberships).div_ceil(limit)
+    } else {
+        single.div_ceil(limit) + memberships.div_ceil(limit)
+    };
+    written + mails
 }
 
 impl Outlook {

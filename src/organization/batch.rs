@@ -157,7 +157,9 @@ impl Builder {
         }
     }
 
-    /// Whether a call fits: one that may send mail travels alone, and so does one that is to travel `alone`.
+    /// Whether a call fits: one that may send mail travels alone, and so does one that is to travel `alone`. More
+    /// subjects than `limit` travel apart from calls on objects: a document that Pluvo undoes for one refused value is
+    /// read again, and that takes a read per subject.
     pub fn takes(&self, call: &Call, suspicion: u32, alone: bool) -> bool {
         let is_empty = self.mutations.is_empty() && self.memberships.is_empty();
         is_empty
@@ -165,7 +167,8 @@ impl Builder {
                 && !alone
                 && !self.alone
                 && suspicion == self.suspicion
-                && self.len_with(call) <= self.limit)
+                && self.len_with(call) <= self.limit
+                && (!self.is_mixed_with(call) || self.subjects() + call.action.subjects().len() <= self.limit))
     }
 
     /// Takes a call in.
@@ -219,6 +222,18 @@ impl Builder {
                 .sum::<usize>()
     }
 
+    /// Whether the document would hold calls on objects and calls on places.
+    fn is_mixed_with(&self, call: &Call) -> bool {
+        match &call.action {
+            Action::Mutate(_) => !self.memberships.is_empty(),
+            Action::Subjects { .. } => !self.mutations.is_empty(),
+        }
+    }
+
+    fn subjects(&self) -> usize {
+        self.memberships.values().map(|calls| count_subjects(calls)).sum()
+    }
+
     fn len_with(&self, call: &Call) -> usize {
         match &call.action {
             Action::Mutate(_) => self.len() + 1,
@@ -230,26 +245,17 @@ impl Builder {
 }
 
 fn operations(membership: &Membership, calls: &[(ResourceKey, Call)]) -> usize {
-    let users: usize = calls
-        .iter()
-        .map(|(_, call)| {
-            if let Action::Subjects { users, .. } = &call.action {
-                users.len()
-            } else {
-                0
-            }
-        })
-        .sum();
-    users.div_ceil(membership.users_per_call)
+    count_subjects(calls).div_ceil(membership.users_per_call)
+}
+
+fn count_subjects(calls: &[(ResourceKey, Call)]) -> usize {
+    calls.iter().map(|(_, call)| call.action.subjects().len()).sum()
 }
 
 /// Calls of several resources for one place, as few mutations.
 fn split(membership: &Membership, calls: &[(ResourceKey, Call)]) -> Vec<Entry> {
     let mut known = HashSet::new();
-    let users = calls.iter().flat_map(|(_, call)| match &call.action {
-        Action::Subjects { users, .. } => users.as_slice(),
-        Action::Mutate(_) => &[],
-    });
+    let users = calls.iter().flat_map(|(_, call)| call.action.subjects());
     let wanted: Vec<Keys> = users.filter(|user| known.insert(&user.id)).cloned().collect();
     let Membership {
         place,

@@ -155,6 +155,15 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whom it brings into a place or takes out of it.
+    #[must_use]
+    pub fn subjects(&self) -> &[Keys] {
+        match self {
+            Self::Mutate(_) => &[],
+            Self::Subjects { users, .. } => users,
+        }
+    }
+
     /// What would be sent if the call travelled alone.
     #[must_use]
     pub fn mutations(&self) -> Vec<Mutation> {

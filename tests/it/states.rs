@@ -276,6 +276,9 @@ async fn group_of_jane(tenant: &Tenant<'_>, subjects: Value) -> Result {
     tenant
         .declare("PluvoGroup", "g", json!({"ref": "g", "name": "G"}))
         .await?;
+    // The membership's second of patience is for the others alone.
+    tenant.ready("PluvoUser", "jane").await?;
+    tenant.ready("PluvoGroup", "g").await?;
     let mut spec = json!({"group": {"ref": "g"}, "dependencyTimeout": "1s"});
     merge(&mut spec, subjects);
     tenant.declare("PluvoGroupMembership", "m", spec).await

@@ -100,6 +100,21 @@ fn what_was_not_sent_is_replaced_and_what_is_outdated_is_not_taken() {
 }
 
 #[test]
+fn many_subjects_travel_apart_from_calls_on_objects() {
+    let (mut scene, ids) = known(52);
+    let place = participants(&scene.pluvo.has_group("all", json!({})));
+    let travel = |scene: &mut Scene, subjects: usize| {
+        scene.submit(&resource(0), vec![rename(&ids[0], &format!("Before {subjects}"))]);
+        scene.submit(&reader("m"), vec![add(&place, &ids[..subjects])]);
+        scene.tick(Duration::from_millis(1));
+        scene.submit(&resource(1), vec![rename(&ids[1], &format!("After {subjects}"))]);
+        carry_out(scene)
+    };
+    assert_eq!(travel(&mut scene, 50), [3]);
+    assert_eq!(travel(&mut scene, 51), [2, 1]);
+}
+
+#[test]
 fn one_refused_entry_is_named_and_the_others_are_asked_for_again() {
     let (mut scene, ids) = known(3);
     scene.pluvo.refused.insert("New u2".into());
