@@ -11,10 +11,7 @@ readonly home=target/demo who=demo
 # shellcheck source=tests/parts.sh
 source tests/parts.sh
 
-# Nothing of the caller's may lead anywhere but to the sandbox.
-unset PLUVO_ENDPOINT PLUVO_SANDBOX_URL PLUVO_CLIENT_ID PLUVO_CLIENT_SECRET PLUVO_CLIENT_SECRET_FILE PLUVO_ALLOWED_HOSTS
-unset KUBECONFIG RUST_LOG
-export NO_PROXY=${NO_PROXY:+$NO_PROXY,}127.0.0.1 no_proxy=${no_proxy:+$no_proxy,}127.0.0.1
+unset RUST_LOG # logs among the steps
 
 bold='' plain=''
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then bold=$'\e[1m' plain=$'\e[0m'; fi

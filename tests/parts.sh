@@ -9,6 +9,11 @@
 : "${home:?}" "${who:?}"
 readonly namespace=pluvo-system release=pluvo-operator
 
+# Nothing of the caller's may lead anywhere but to the sandbox.
+unset PLUVO_ENDPOINT PLUVO_SANDBOX_URL PLUVO_CLIENT_ID PLUVO_CLIENT_SECRET PLUVO_CLIENT_SECRET_FILE PLUVO_ALLOWED_HOSTS
+unset KUBECONFIG
+export NO_PROXY=${NO_PROXY:+$NO_PROXY,}127.0.0.1 no_proxy=${no_proxy:+$no_proxy,}127.0.0.1
+
 say() { echo "$who: $*" >&2; }
 announce() { :; }
 run() { announce "$@"; "$@"; }
