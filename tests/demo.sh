@@ -11,7 +11,7 @@ readonly home=target/demo who=demo
 # shellcheck source=tests/parts.sh
 source tests/parts.sh
 
-unset RUST_LOG # logs among the steps
+unset RUST_LOG # the steps are to be read without logs between them
 
 bold='' plain=''
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then bold=$'\e[1m' plain=$'\e[0m'; fi

@@ -182,3 +182,25 @@ impl Outlook {
         self.released = decision.finalizer == Finalizer::Release;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::documents;
+    use crate::{
+        plan::testing::{add, participants, rename},
+        pluvo::model::Id,
+    };
+
+    #[test]
+    fn many_subjects_travel_apart_from_calls_on_objects() {
+        let ids: Vec<_> = (0..51).map(|number| Id::from(format!("u{number}").as_str())).collect();
+        let requests = |subjects: usize| {
+            let calls = [
+                rename(&ids[0], "New"),
+                add(&participants(&"g".into()), &ids[..subjects]),
+            ];
+            documents(calls.iter(), 50)
+        };
+        assert_eq!([requests(0), requests(50), requests(51)], [1, 1, 2]);
+    }
+}

@@ -16,15 +16,11 @@ use tokio::time::Instant;
 
 use crate::{
     plan::{
-        Action, Call, Cause, ResourceKey, Write,
-        call::Origin,
+        Action, Call, ResourceKey, Write,
         observed::{Lookup, Observed, Outcome, Place, Presence},
-        testing::{Pluvo, resource as reader},
+        testing::{Pluvo, add, rename, resource as reader},
     },
-    pluvo::{
-        model::Id,
-        request::{Keys, MembershipChange, Mutation, UserInput},
-    },
+    pluvo::{model::Id, request::Keys},
 };
 
 use super::{
@@ -130,50 +126,5 @@ impl Scene {
     fn outcome(&mut self, resource: &ResourceKey, call: &Call) -> Option<Outcome> {
         let fingerprint = Write::of_all(&call.writes);
         self.state.view(resource, self.now).outcome(&fingerprint)
-    }
-}
-
-/// Sets a user's name.
-fn rename(user: &Id, name: &str) -> Call {
-    let input = UserInput {
-        name: Some(name.into()),
-        ..UserInput::default()
-    };
-    let mutation = Mutation::UpdateUser {
-        id: user.clone(),
-        user: input,
-    };
-    Call {
-        action: Action::Mutate(mutation),
-        cause: Cause::Change,
-        mails: Vec::new(),
-        writes: vec![Write::of(&user.0, "name", name)],
-        destruction: None,
-        origin: Origin::default(),
-    }
-}
-
-/// Both keys of a user; nobody looks at the second.
-fn keys(id: &Id) -> Keys {
-    Keys {
-        id: id.clone(),
-        reference: id.0.clone(),
-    }
-}
-
-/// Brings users into a place.
-fn add(place: &Place, users: &[Id]) -> Call {
-    Call {
-        action: Action::Subjects {
-            place: place.clone(),
-            change: MembershipChange::Add,
-            users: users.iter().map(keys).collect(),
-            mail: false,
-        },
-        cause: Cause::Change,
-        mails: Vec::new(),
-        writes: users.iter().map(|user| Write::of("m", &user.0, "in")).collect(),
-        destruction: None,
-        origin: Origin::default(),
     }
 }

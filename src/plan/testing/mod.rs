@@ -11,12 +11,12 @@ pub use table::assert_is_in_table;
 
 use serde_json::Value;
 
-use super::{Action, Call, Cause, Decision, ResourceKey, observed::Place};
+use super::{Action, Call, Cause, Decision, ResourceKey, Write, call::Origin, observed::Place};
 use crate::{
     api::Kind,
     pluvo::{
         model::Id,
-        request::{GroupRole, MembershipChange, Mutation, UserInput},
+        request::{GroupRole, Keys, MembershipChange, Mutation, UserInput},
     },
 };
 
@@ -28,6 +28,51 @@ pub fn resource(name: &str) -> ResourceKey {
 /// The participants of a group.
 pub fn participants(group: &Id) -> Place {
     Place::Group(group.clone(), GroupRole::Participant)
+}
+
+/// Sets a user's name.
+pub fn rename(user: &Id, name: &str) -> Call {
+    let input = UserInput {
+        name: Some(name.into()),
+        ..UserInput::default()
+    };
+    let mutation = Mutation::UpdateUser {
+        id: user.clone(),
+        user: input,
+    };
+    Call {
+        action: Action::Mutate(mutation),
+        cause: Cause::Change,
+        mails: Vec::new(),
+        writes: vec![Write::of(&user.0, "name", name)],
+        destruction: None,
+        origin: Origin::default(),
+    }
+}
+
+/// Both keys of a user; nobody looks at the second.
+fn keys(id: &Id) -> Keys {
+    Keys {
+        id: id.clone(),
+        reference: id.0.clone(),
+    }
+}
+
+/// Brings users into a place.
+pub fn add(place: &Place, users: &[Id]) -> Call {
+    Call {
+        action: Action::Subjects {
+            place: place.clone(),
+            change: MembershipChange::Add,
+            users: users.iter().map(keys).collect(),
+            mail: false,
+        },
+        cause: Cause::Change,
+        mails: Vec::new(),
+        writes: users.iter().map(|user| Write::of("m", &user.0, "in")).collect(),
+        destruction: None,
+        origin: Origin::default(),
+    }
 }
 
 /// What the one call of a decision sets on a user.
