@@ -13,7 +13,8 @@
 //! | [`controller`] | kube-rs: watches, passes, status | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook` |
 //! | [`cli`] | the commands | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook`, `controller` |
 //! | `main` | the operator's binary | `cli` |
-//! | `sandbox` | the Pluvo sandbox, second binary | nothing |
+//!
+//! The Pluvo sandbox, the second binary, is a package of its own in `src/sandbox`: cargo lets neither use the other.
 
 #![cfg_attr(
     test,
@@ -31,7 +32,5 @@ pub mod controller;
 pub mod organization;
 pub mod plan;
 pub mod pluvo;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 pub mod telemetry;
 pub mod webhook;

@@ -41,9 +41,9 @@ build() {
   platform=$(rustc -vV | sed -n 's/^host: //p')
   sancov='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters'
   sancov+=' -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing'
-  RUSTFLAGS=$sancov cargo build --quiet --locked --manifest-path tests/fuzz/Cargo.toml --target "$platform" \
+  RUSTFLAGS=$sancov cargo build --quiet --locked --package fuzz --features libfuzzer --profile fuzz --target "$platform" \
     --target-dir "$home/build"
-  binaries=$home/build/$platform/debug
+  binaries=$home/build/$platform/fuzz
 }
 
 seeds_of() { # target

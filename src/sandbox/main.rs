@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
-use pluvo_operator::sandbox::{Client, Sandbox, Seed, page_times};
+use pluvo_sandbox::{Client, Sandbox, Seed, page_times};
 use tokio::{
     select,
     signal::unix::{SignalKind, signal},

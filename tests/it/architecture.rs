@@ -22,7 +22,8 @@ fn modules_use_only_what_they_may() -> Result {
     let mut found = Vec::new();
     for file in rust_files(&source)? {
         let name = file.strip_prefix(&source)?;
-        if name != Path::new("lib.rs") {
+        // The sandbox is a package of its own: cargo holds it apart.
+        if name != Path::new("lib.rs") && !name.starts_with("sandbox") {
             found.extend(violations(name, &fs::read_to_string(&file)?, &rules));
         }
     }

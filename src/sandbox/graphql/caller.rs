@@ -11,7 +11,7 @@ use std::{
 use async_graphql::{Context, Error, ErrorExtensions, Result, Value};
 use jiff::Timestamp;
 
-use crate::sandbox::{
+use crate::{
     journal::{Entry, Mail, MailKind, Outcome},
     organization::Organization,
     scope::Scope,

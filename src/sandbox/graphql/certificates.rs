@@ -10,7 +10,7 @@ use super::{
     pages::{Connection, Edge, PageArguments},
     scalars::{DateTime, Uuid},
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{Certificate, Issue},
 };

@@ -9,7 +9,7 @@ use super::{
     caller::{Caller, look, write},
     scalars::{Color, DateTime, Uuid},
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{ContentType, CustomField, CustomFieldDraft, FieldOption, FieldType, OptionDraft},
 };

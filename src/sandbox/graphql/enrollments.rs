@@ -10,7 +10,7 @@ use super::{
     scalars::{DateTime, Uuid},
     users::UserNode,
 };
-use crate::sandbox::{
+use crate::{
     journal::MailKind,
     scope::Scope,
     store::{Enrollment, EnrollmentStatus, People, Selector, Store, User},

@@ -8,7 +8,7 @@ use super::{
     events::{DateNode, EventNode},
     scalars::{DateTime, Decimal, Uuid},
 };
-use crate::sandbox::{
+use crate::{
     journal::MailKind,
     scope::Scope,
     store::{ContentType, DateDraft, EnrollmentStatus, EventDraft, EventType, Refusal, Selector},

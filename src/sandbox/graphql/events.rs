@@ -10,7 +10,7 @@ use super::{
     trainings::TrainingNode,
     users::UserNode,
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{ContentType, Event, EventDate, EventType, Selector},
 };

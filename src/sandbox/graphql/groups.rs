@@ -13,7 +13,7 @@ use super::{
     users::{SortDirection, UserNode},
     values::{ValueNode, values_of},
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{Group, GroupDraft, Refusal, SeatRole, Selector},
 };

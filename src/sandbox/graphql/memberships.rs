@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 
 use super::{BulkAction, caller::write, scalars::Uuid};
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{People, Refusal, SeatRole, Selector, Tally, User},
 };

@@ -11,7 +11,7 @@ use super::{
     scalars::{DateTime, Uuid},
     values::{ValueNode, values_of},
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{Offer, OfferDraft, Selector},
 };

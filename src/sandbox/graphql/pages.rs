@@ -7,7 +7,7 @@ use async_graphql::{OutputType, SimpleObject};
 use super::{
     certificates::CertificateNode, groups::GroupNode, portfolio::ReportNode, trainings::TrainingNode, users::UserNode,
 };
-use crate::sandbox::{
+use crate::{
     settings::{PageTooLarge, Settings},
     store::Refusal,
 };

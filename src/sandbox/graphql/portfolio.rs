@@ -8,7 +8,7 @@ use super::{
     scalars::{Date, DateTime, Uuid},
     users::UserNode,
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{PortfolioDraft, PortfolioItem, ReportFilter, ReportRow, Store},
 };

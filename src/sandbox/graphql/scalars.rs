@@ -3,7 +3,7 @@
 use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::{Timestamp, civil::Date as CivilDate};
 
-use crate::sandbox::clock::{format_moment, parse_moment};
+use crate::clock::{format_moment, parse_moment};
 
 /// A UUID as canonical text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ use super::{
     scalars::{Date, DateTime, File, Uuid},
     users::UserNode,
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{SeatRole, Selector, Training, TrainingDraft, TrainingFilter},
 };

@@ -10,7 +10,7 @@ use super::{
     scalars::Uuid,
     users::UserNode,
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     settings::Settings,
     store::{Group, Language, Refusal, Role, SeatRole, Selector, Store, User, UserDraft},

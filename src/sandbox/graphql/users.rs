@@ -11,7 +11,7 @@ use super::{
     scalars::{DateTime, File, JsonString, UserVia, Uuid},
     values::{ChoiceInput, ValueNode, choices_of, values_of},
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     store::{
         FieldFilter, Language, Refusal, Role, SeatRole, Selector, Store, User, UserFilter, UserOrder, UserSort,

@@ -9,7 +9,7 @@ use super::{
     custom_fields::{FieldNode, OptionNode, color},
     scalars::{Color, DateTime, Uuid},
 };
-use crate::sandbox::{
+use crate::{
     scope::Scope,
     settings::{Texts, ValuesAnswer},
     store::{ContentType, CustomField, OptionPick, Refusal, Selector, Store, Value, ValueDraft},

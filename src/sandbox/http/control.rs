@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
 
 use super::{Addressed, json_response, refuse};
-use crate::sandbox::{
+use crate::{
     faults::Faults,
     seed::Seed,
     settings::Settings,

@@ -17,7 +17,7 @@ use super::{
     document::{Body, Document},
     json_response, refuse,
 };
-use crate::sandbox::{
+use crate::{
     faults::{Endpoint, Fault, Faults},
     graphql::{Caller, Interference},
     organization::Organization,
@@ -249,8 +249,8 @@ fn rejected(organization: &Organization, answer: &impl Serialize) -> Response {
 
 /// What it takes to make a document undone.
 struct Undo {
-    store: crate::sandbox::store::Store,
-    journal: crate::sandbox::journal::Mark,
+    store: crate::store::Store,
+    journal: crate::journal::Mark,
 }
 
 impl Undo {

@@ -15,7 +15,7 @@ use super::{
     Addressed, App, Wire,
     graphql::{counted, refusal, wait},
 };
-use crate::sandbox::{faults::Endpoint, organization::Organization, tokens::Denial};
+use crate::{faults::Endpoint, organization::Organization, tokens::Denial};
 
 /// Answers a request for a token.
 pub async fn answer(

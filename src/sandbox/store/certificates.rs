@@ -10,7 +10,7 @@ use super::{
     PortfolioDraft, Refusal, Selector, Store, parse_id,
     table::{Table, check_title, entity},
 };
-use crate::sandbox::settings::{CertificateIds, RepeatedCertificate, Settings};
+use crate::settings::{CertificateIds, RepeatedCertificate, Settings};
 
 /// A template.
 #[derive(Clone, Debug)]

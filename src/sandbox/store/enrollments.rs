@@ -14,7 +14,7 @@ use super::{
     links::{Seat, SeatRole},
     table::derived,
 };
-use crate::sandbox::settings::{FullEvent, Settings, Unenrolled};
+use crate::settings::{FullEvent, Settings, Unenrolled};
 
 /// How somebody stands to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum)]

@@ -12,7 +12,7 @@ use super::{
     users::{Role, User},
     values::Value,
 };
-use crate::sandbox::{
+use crate::{
     ordered::Ordered,
     settings::{NeverLoggedIn, Settings},
 };

@@ -10,7 +10,7 @@ use super::{
     links::{Seat, SeatRole},
     users::User,
 };
-use crate::sandbox::settings::{Answer, Settings};
+use crate::settings::{Answer, Settings};
 
 /// The people that a call names.
 #[derive(Clone, Debug, Default)]

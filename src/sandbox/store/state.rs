@@ -22,7 +22,7 @@ use super::{
     trainings::Training,
     users::User,
 };
-use crate::sandbox::clock::format_moment;
+use crate::clock::format_moment;
 
 /// Everything that exists, by ref.
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::Refusal;
-use crate::sandbox::ordered::Ordered;
+use crate::ordered::Ordered;
 
 /// What every kind of object has.
 pub trait Entity {
@@ -26,7 +26,7 @@ pub trait Entity {
 /// Says which fields of a type are its id, its ref and its name.
 macro_rules! entity {
     ($type:ident, $kind:literal, $name:ident) => {
-        impl $crate::sandbox::store::table::Entity for $type {
+        impl $crate::store::table::Entity for $type {
             const KIND: &'static str = $kind;
             fn id(&self) -> uuid::Uuid {
                 self.id

@@ -12,7 +12,7 @@ use super::{
     table::name_key,
     users::UserIndex,
 };
-use crate::sandbox::settings::Settings;
+use crate::settings::Settings;
 
 const USERS: usize = 6;
 const GROUPS: usize = 3;

@@ -14,7 +14,7 @@ use super::{
     Refusal, Selector, Store, or_kept, parse_id,
     table::{NameKey, Table, Touch, entity, name_key},
 };
-use crate::sandbox::{
+use crate::{
     clock::moment_or_null,
     ordered::Ordered,
     settings::{Incomplete, Settings},

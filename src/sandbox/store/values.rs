@@ -13,7 +13,7 @@ use super::{
     Refusal, Selector, Store,
     custom_fields::{ContentType, CustomField, FieldType},
 };
-use crate::sandbox::clock::{format_moment, parse_moment};
+use crate::clock::{format_moment, parse_moment};
 
 /// What an object has in a custom field.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Pluvo, each};
-use crate::sandbox::{Sandbox, Seed};
+use crate::{Sandbox, Seed};
 
 #[tokio::test]
 async fn counters_count_aliases_and_bytes() {

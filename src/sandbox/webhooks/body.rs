@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::sandbox::{
+use crate::{
     clock::format_moment,
     store::{
         Enrollment, EnrollmentChange, Event, Group, News, PortfolioItem, Refusal, Store, Touch, Training, User, day,

@@ -62,6 +62,16 @@
 //! - Without `first` a page has 50 rows. Cursors are positions: rows shift under them while others write.
 //! - A new group takes any number of users (`maxUsers` 0), has no chat and is editable.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::needless_pass_by_value,
+        clippy::items_after_statements,
+        clippy::semicolon_if_nothing_returned,
+        reason = "tests read better so"
+    )
+)]
+
 mod clock;
 mod faults;
 mod gate;
