@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the test cluster's binary once, into a cache outside the tree, and prints the directory that holds it and its
-# links (etcd, kube-apiserver, kube-controller-manager, kubectl, helm, kstatus) as the last line on stdout.
+# links (etcd, kube-apiserver, controllers, kubectl, helm, kstatus) as the last line on stdout.
 #
 #   KUBECONFIG=... PATH="$(tests/cluster/build.sh):$PATH" kubectl get pods
 #
@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-readonly tools=(etcd kube-apiserver kube-controller-manager kubectl helm kstatus)
+readonly tools=(etcd kube-apiserver controllers kubectl helm kstatus)
 readonly cache="${XDG_CACHE_HOME:-$HOME/.cache}/pluvo-operator/testcluster"
 readonly kept=2 kept_days=7
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	etcd "go.etcd.io/etcd/client/v3"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
@@ -20,7 +21,7 @@ type cluster struct {
 	files *files
 	ports ports
 
-	etcd, apiServer, manager *child
+	etcd, apiServer, controllers *child
 }
 
 type ports struct{ etcd, apiServer int }
@@ -66,19 +67,12 @@ func newCluster(dir string) (*cluster, error) {
 			"--audit-log-path", files.auditLog,
 			"--audit-log-maxsize", "100000", // never rotated: tests count in it
 		),
-		manager: newChild(dir, managerName,
-			"--kubeconfig", files.kubeconfig,
-			"--service-account-private-key-file", files.serviceAccountKey,
-			"--controllers", "namespace,garbagecollector,serviceaccount,deployment,replicaset",
-			"--leader-elect=false",
-			"--secure-port", "0",
-			"--kube-api-qps", "500", "--kube-api-burst", "1000", // a namespace with thousands of objects goes at once
-		),
+		controllers: newChild(dir, controllersName, "--kubeconfig", files.kubeconfig),
 	}, nil
 }
 
 func (c *cluster) child(name string) *child {
-	for _, child := range []*child{c.etcd, c.apiServer, c.manager} {
+	for _, child := range []*child{c.etcd, c.apiServer, c.controllers} {
 		if child.name == name {
 			return child
 		}
@@ -87,7 +81,7 @@ func (c *cluster) child(name string) *child {
 }
 
 func (c *cluster) up(ctx context.Context) error {
-	for _, child := range []*child{c.etcd, c.apiServer, c.manager} {
+	for _, child := range []*child{c.etcd, c.apiServer, c.controllers} {
 		if err := c.start(ctx, child); err != nil {
 			return err
 		}
@@ -107,9 +101,9 @@ func (c *cluster) start(ctx context.Context, child *child) error {
 		return err
 	}
 	ready := map[string]func(context.Context) error{
-		etcdName:      c.etcdHealthy,
-		apiServerName: c.apiServerReady,
-		managerName:   c.controllersWork,
+		etcdName:        c.etcdHealthy,
+		apiServerName:   c.apiServerReady,
+		controllersName: c.controllersWork,
 	}
 	return c.await(ctx, child, ready[child.name])
 }
@@ -182,7 +176,7 @@ func (c *cluster) client() (*kubernetes.Clientset, error) {
 // writePids lists the processes that run, for tests that stop or kill one.
 func (c *cluster) writePids() error {
 	pids := map[string]int{"testcluster": os.Getpid()}
-	for _, child := range []*child{c.etcd, c.apiServer, c.manager} {
+	for _, child := range []*child{c.etcd, c.apiServer, c.controllers} {
 		if child.running() {
 			pids[child.name] = child.pid()
 		}
@@ -194,9 +188,21 @@ func (c *cluster) writePids() error {
 	return writeFile(c.files.pids, text)
 }
 
+// forget removes all objects of an API group behind the API server's back, whatever finalizers they have: between two
+// tests, this takes the place of a new cluster.
+func (c *cluster) forget(ctx context.Context, group string) error {
+	client, err := etcd.New(etcd.Config{Endpoints: []string{fmt.Sprintf("http://127.0.0.1:%d", c.ports.etcd)}})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, err = client.Delete(ctx, "/registry/"+group+"/", etcd.WithPrefix())
+	return err
+}
+
 // down leaves the logs, and removes what is of no use without the processes.
 func (c *cluster) down() {
-	for _, child := range []*child{c.manager, c.apiServer, c.etcd} {
+	for _, child := range []*child{c.controllers, c.apiServer, c.etcd} {
 		child.kill()
 	}
 	for _, path := range []string{c.files.etcdData, c.files.certs, c.files.kubeconfig, c.files.pids, c.files.tokens, c.files.serviceAccountKey} {

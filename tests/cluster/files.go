@@ -49,7 +49,7 @@ func newFiles(dir string) (*files, error) {
 		pids:              in("pids.json"),
 		adminToken:        rand.Text(),
 	}
-	for _, old := range []string{f.etcdData, f.certs, f.auditLog, f.kubeconfig, f.pids, in(etcdName + ".log"), in(apiServerName + ".log"), in(managerName + ".log")} {
+	for _, old := range []string{f.etcdData, f.certs, f.auditLog, f.kubeconfig, f.pids, in(etcdName + ".log"), in(apiServerName + ".log"), in(controllersName + ".log")} {
 		if err := os.RemoveAll(old); err != nil {
 			return nil, err
 		}

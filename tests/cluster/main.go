@@ -16,7 +16,6 @@ import (
 	"k8s.io/component-base/cli"
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	manager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
 func main() {
@@ -25,8 +24,8 @@ func main() {
 		etcd.Main(os.Args)
 	case apiServerName:
 		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
-	case managerName:
-		os.Exit(cli.Run(manager.NewControllerManagerCommand()))
+	case controllersName:
+		exitOn(runControllers(os.Args[1:]))
 	case "kubectl":
 		os.Exit(cli.Run(kubectl.NewDefaultKubectlCommand()))
 	case "helm":

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	etcdName      = "etcd"
-	apiServerName = "kube-apiserver"
-	managerName   = "kube-controller-manager"
+	etcdName        = "etcd"
+	apiServerName   = "kube-apiserver"
+	controllersName = "controllers"
 
 	// startTimeout is generous: a cluster starts in seconds, but the machine may be compiling meanwhile.
 	startTimeout = 3 * time.Minute
@@ -29,7 +29,7 @@ const (
 func up(args []string) error {
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
 	dir := flags.String("dir", "", "directory of the cluster; made if absent")
-	stdin := flags.Bool("stdin", false, "take `stop NAME` and `start NAME` from stdin, and end when it closes")
+	stdin := flags.Bool("stdin", false, "take `stop NAME`, `start NAME` and `forget GROUP` from stdin, and end when it closes")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func (c *cluster) serve(ctx context.Context, commands <-chan string) error {
 			return c.etcd.died()
 		case <-c.apiServer.done:
 			return c.apiServer.died()
-		case <-c.manager.done:
-			return c.manager.died()
+		case <-c.controllers.done:
+			return c.controllers.died()
 		case command := <-commands:
 			if err := c.obey(ctx, command); err != nil {
 				fmt.Println("error:", err)
@@ -103,6 +103,8 @@ func (c *cluster) obey(ctx context.Context, command string) error {
 	verb, name, _ := strings.Cut(command, " ")
 	child := c.child(name)
 	switch {
+	case verb == "forget":
+		return c.forget(ctx, name)
 	case child == nil:
 		return fmt.Errorf("there is no %q", name)
 	case verb == "stop":
@@ -111,7 +113,7 @@ func (c *cluster) obey(ctx context.Context, command string) error {
 	case verb == "start":
 		return c.start(ctx, child)
 	default:
-		return fmt.Errorf("%q is neither stop nor start", verb)
+		return fmt.Errorf("%q is none of stop, start and forget", verb)
 	}
 }
 

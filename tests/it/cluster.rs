@@ -5,9 +5,9 @@ use std::{path::Path, sync::Arc};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Result, kstatus, soon};
+use crate::support::{Cluster, Result, eventually, kstatus};
 
-const PROCESSES: [&str; 4] = ["testcluster", "etcd", "kube-apiserver", "kube-controller-manager"];
+const PROCESSES: [&str; 4] = ["testcluster", "etcd", "kube-apiserver", "controllers"];
 
 #[tokio::test]
 async fn kubectl_and_server_have_the_pinned_version() -> Result {
@@ -151,7 +151,7 @@ async fn nothing_outlives_a_cluster_however_it_ends() -> Result {
             cluster.signal("testcluster", "KILL")?;
         }
         drop(cluster);
-        soon("all its processes have ended", async || {
+        eventually("all its processes have ended", async || {
             let running: Vec<_> = pids.iter().filter(|pid| runs(**pid)).collect();
             ensure!(running.is_empty(), "{running:?} still run");
             Ok(())
