@@ -1,6 +1,6 @@
 # What people type. The scripts say how.
 
-.PHONY: try demo test bench rbac fuzz up down fmt test-cluster
+.PHONY: try demo test soak bench rbac fuzz up down fmt test-cluster
 
 demo: ## shows what the operator does, step by step: first without a cluster, then on a real API server
 	@tests/demo.sh demo
@@ -10,6 +10,9 @@ try: ## the first half of it, which needs Rust alone
 
 test: ## formatting, lints and all tests, on a real API server
 	@tests/run.sh
+
+soak: ## `make test`, with every cell of the long matrices instead of a sample
+	@tests/run.sh soak
 
 bench: ## requests, writes, passes and memory at 10,000 resources; fails where they are too many
 	@tests/bench.sh $(SCENARIOS)

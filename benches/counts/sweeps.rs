@@ -142,14 +142,10 @@ async fn disturbed(mirror: &Mirror, acme: &support::Organization) -> Result<(BTr
         changed.insert(who);
         absences += mirror.absent();
     }
-    eventually(
-        "whoever was not seen has been asked for",
-        Duration::from_mins(1),
-        async || {
-            ensure!(mirror.organization.is_idle(), "reads are under way");
-            Ok(())
-        },
-    )
+    eventually("whoever was not seen has been asked for", async || {
+        ensure!(mirror.organization.is_idle(), "reads are under way");
+        Ok(())
+    })
     .await?;
     absences += mirror.absent();
     Ok((changed, absences))
@@ -190,7 +186,7 @@ impl Mirror {
     }
 
     async fn swept(&self, needed: u64) -> Result {
-        eventually("a sweep is over", Duration::from_mins(2), async || {
+        eventually("a sweep is over", async || {
             let health = self.organization.health();
             ensure!(
                 health.sweep.count >= needed && self.organization.is_idle(),

@@ -15,7 +15,8 @@ fn with(mut base: Value, over: Value) -> Value {
 }
 
 async fn refusal(tenant: &Tenant<'_>, kind: &str, spec: Value) -> Result<String> {
-    let Err(error) = tenant.declare(kind, "bad", spec).await else {
+    let bad = crate::support::object(kind, "bad", spec);
+    let Err(error) = tenant.kubectl_apply(&bad.to_string()).await else {
         bail!("it was accepted")
     };
     let message = format!("{error:#}");

@@ -73,7 +73,7 @@ async fn what_the_connection_does_not_permit_is_refused_with_the_reason() -> Res
                 .await?;
         }
         for (kind, name, _, (reason, message)) in &asked {
-            crate::support::soon(&format!("{kind} {name} is refused"), async || {
+            crate::support::eventually(&format!("{kind} {name} is refused"), async || {
                 let found = world.cluster.get(kind, namespace, name).await?;
                 let ready = condition(&found, "Ready").cloned().unwrap_or_default();
                 ensure!(ready["reason"] == *reason, "{ready}");
@@ -98,7 +98,7 @@ async fn what_the_connection_does_not_permit_is_refused_with_the_reason() -> Res
         .cluster
         .apply(&foreign, &object("PluvoUser", "foreign", spec).to_string())
         .await?;
-    crate::support::soon("a foreign namespace is refused", async || {
+    crate::support::eventually("a foreign namespace is refused", async || {
         let found = world.cluster.get("PluvoUser", &foreign, "foreign").await?;
         let ready = condition(&found, "Ready").cloned().unwrap_or_default();
         ensure!(ready["reason"] == "NotPermitted", "{ready}");

@@ -7,7 +7,7 @@ use pluvo_operator::api::crds;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Result, Tools, soon};
+use crate::support::{Cluster, Result, Tools, eventually};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/pluvo-operator");
 
@@ -266,7 +266,7 @@ async fn the_pod_is_admitted_where_only_restricted_ones_are() -> Result {
     cluster
         .helm(&["upgrade", "--install", "restricted", CHART, "--namespace", &namespace])
         .await?;
-    soon("the ReplicaSet has its Pod", async || {
+    eventually("the ReplicaSet has its Pod", async || {
         let sets = cluster
             .kubectl(&["get", "replicasets", "--namespace", &namespace, "-o", "json"])
             .await?;

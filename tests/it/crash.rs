@@ -1,17 +1,18 @@
 //! The operator is killed in the middle of its work, again and again.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::support::{Result, SEED, Tenant, World, eventually, object};
+use crate::support::{Result, SEED, Tenant, World, eventually, is_soak, object, seed};
 
 const USERS: usize = 200;
-const KILLS: usize = 20;
 /// What every run sends, whatever its moments: each user is made and gets a custom field. How many calls it takes to
 /// bring them into the group and the training depends on who is there when.
 const CERTAIN: usize = 2 * USERS;
+
+fn kills() -> usize {
+    if is_soak() { 20 } else { 5 }
+}
 
 async fn declare(tenant: &Tenant<'_>) -> Result {
     tenant.declare_everybody().await?;
@@ -62,10 +63,7 @@ fn connection() -> Value {
 
 #[tokio::test]
 async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
-    let seed = std::env::var("CRASH_SEED")
-        .ok()
-        .map_or_else(|| Ok(fastrand::u64(..)), |seed| seed.parse())?;
-    println!("CRASH_SEED={seed} repeats the random moments");
+    let seed = seed("CRASH_SEED")?;
     let mut random = fastrand::Rng::with_seed(seed);
     let world = World::prepare(SEED, &[]).await?;
 
@@ -80,14 +78,15 @@ async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
     tenant.organization.faults(&json!({"latencyMs": 50})).await?;
     declare(&tenant).await?;
     // Each kill falls between two numbers of mutations, spread over the whole sync.
-    let moments: Vec<_> = (0..KILLS)
-        .map(|kill| 1 + random.usize(kill * (CERTAIN - 1) / KILLS..(kill + 1) * (CERTAIN - 1) / KILLS))
+    let kills = kills();
+    let moments: Vec<_> = (0..kills)
+        .map(|kill| 1 + random.usize(kill * (CERTAIN - 1) / kills..(kill + 1) * (CERTAIN - 1) / kills))
         .collect();
     let mut done = 0;
     for moment in moments {
         let mut operator = world.operator.lock().await;
         operator.start_unready().await?;
-        let seen = eventually("the next moment to be killed", Duration::from_mins(2), async || {
+        let seen = eventually("the next moment to be killed", async || {
             let seen = tenant.mutations().await?.len();
             ensure!(seen >= moment, "{seen} of {moment} mutations");
             Ok(seen)
@@ -97,7 +96,7 @@ async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
         println!("killed after {seen} mutations (wanted {moment})");
         done += usize::from(seen < mutations);
     }
-    println!("{done} of {KILLS} kills fell between 1 and {mutations} mutations");
+    println!("{done} of {kills} kills fell between 1 and {mutations} mutations");
     tenant.organization.faults(&json!({})).await?;
     world.operator.lock().await.start().await?;
     assert_eq!(finished(&tenant).await?, expected, "another end state");

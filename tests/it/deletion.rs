@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli,
-    support::{Result, SEED, Tenant, World, condition, merge, soon},
+    support::{Result, Tenant, World, condition, eventually, merge},
 };
 
 /// All kinds, each with something to undo, and in sync.
@@ -168,7 +168,7 @@ async fn what_was_counted_and_has_not_left_is_taken_back(#[values("namespace", "
     let hold = json!({"next": [{"fault": "holdBeforeCommit", "operation": "updateUser"}]});
     owner.organization.faults(&hold).await?;
     owner.declare("PluvoUser", "john", john("John Doe")).await?;
-    soon("a write is held", async || {
+    eventually("a write is held", async || {
         let stats = owner.organization.stats().await?;
         ensure!(stats["held"] == 1, "{stats}");
         Ok(())
@@ -249,7 +249,7 @@ async fn a_single_user_that_is_deleted_is_archived_and_an_orphan_is_not() -> Res
     ensure!(state["users"]["jane"]["archived"] == true, "the leaver");
     ensure!(state["users"]["john"]["archived"] == false, "the orphan");
     let args = ["get", "events", "-n", &tenant.namespace, "-o", "json"];
-    soon("the orphan is told about", async || {
+    eventually("the orphan is told about", async || {
         let events = world.cluster.kubectl(&args).await?;
         ensure!(events.contains("the annotation pluvo.dev/orphan is set"), "{events}");
         Ok(())
@@ -259,7 +259,8 @@ async fn a_single_user_that_is_deleted_is_archived_and_an_orphan_is_not() -> Res
 
 #[tokio::test]
 async fn definitions_that_are_deleted_take_nobody_with_them() -> Result {
-    let world = World::start_with(SEED, &[]).await?;
+    let world = World::start().await?;
+    world.cluster.keep();
     let tenant = world.tenant("definitions", json!({})).await?;
     declare(&tenant).await?;
     let before = held(&tenant).await?;
@@ -283,7 +284,8 @@ async fn definitions_that_are_deleted_take_nobody_with_them() -> Result {
 /// As the chart's notes say it.
 #[tokio::test]
 async fn after_a_release_everything_can_be_removed_without_the_operator() -> Result {
-    let world = World::start_with(SEED, &[]).await?;
+    let world = World::start().await?;
+    world.cluster.keep();
     let tenant = world.tenant("uninstall", json!({})).await?;
     declare(&tenant).await?;
     let before = held(&tenant).await?;

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Result, Tenant, World, condition, soon};
+use crate::support::{Result, Tenant, World, condition, eventually};
 
 /// What is declared in every row of the table: a user, a group, an Exclusive membership, an assignment.
 async fn declare(tenant: &Tenant<'_>) -> Result {
@@ -303,7 +303,7 @@ async fn drift_is_reported_and_put_right(
     expected.push(row.mutation.to_owned());
     ensure!(tenant.mutations().await? == expected, "{:?}", tenant.mutations().await?);
     // The watch may lag behind what we have read.
-    soon("Drifted was seen to go True, then False", async || {
+    eventually("Drifted was seen to go True, then False", async || {
         let history = drifted_history(world, &tenant, &row)?;
         ensure!(
             history.ends_with(&["True".to_owned(), "False".to_owned()]),

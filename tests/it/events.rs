@@ -1,23 +1,27 @@
 //! Events tell of transitions, and of nothing else.
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::ListParams;
+use serde_json::json;
 
-use crate::support::{Result, Tenant, World, soon};
+use crate::support::{Result, Tenant, World, eventually};
 
 /// Reasons of the events in the tenant's namespace with the names of their objects, and how often each was told.
-pub async fn told(world: &World, tenant: &Tenant<'_>) -> Result<Vec<String>> {
-    let args = ["get", "events", "--namespace", &tenant.namespace, "-o", "json"];
-    let list: Value = serde_json::from_str(&world.cluster.kubectl(&args).await?)?;
-    let events = list["items"].as_array().into_iter().flatten();
-    let ours = events.filter(|event| event["involvedObject"]["apiVersion"] == "pluvo.dev/v1alpha1");
-    let mut told: Vec<_> = ours
-        .map(|event| {
-            let (name, reason) = (&event["involvedObject"]["name"], &event["reason"]);
-            let count = event["series"]["count"].as_u64().unwrap_or(1);
-            format!("{name} {reason} {count}").replace('"', "")
-        })
-        .collect();
+pub async fn told(tenant: &Tenant<'_>) -> Result<Vec<String>> {
+    let events = tenant.api_of::<Event>().list(&ListParams::default()).await?;
+    let ours = events.items.into_iter().filter_map(|event| {
+        let about = event
+            .regarding
+            .filter(|about| about.api_version.as_deref() == Some("pluvo.dev/v1alpha1"))?;
+        let count = event.series.map_or(1, |series| series.count);
+        Some(format!(
+            "{} {} {count}",
+            about.name.unwrap_or_default(),
+            event.reason.unwrap_or_default()
+        ))
+    });
+    let mut told: Vec<_> = ours.collect();
     told.sort();
     Ok(told)
 }
@@ -41,8 +45,8 @@ async fn transitions_are_told_once() -> Result {
         .await?;
     tenant.ready("PluvoUser", "jane").await?;
     let expected = ["jane Corrected 1", "jane Drifted 1", "twin OwnedByOther 1"];
-    soon("all transitions are told", async || {
-        let told = told(world, &tenant).await?;
+    eventually("all transitions are told", async || {
+        let told = told(&tenant).await?;
         ensure!(told == expected, "{told:?}");
         Ok(())
     })
@@ -50,7 +54,7 @@ async fn transitions_are_told_once() -> Result {
     for _ in 0..3 {
         tenant.sweep().await?;
     }
-    let told = told(world, &tenant).await?;
+    let told = told(&tenant).await?;
     ensure!(told == expected, "{told:?}");
     Ok(())
 }

@@ -5,13 +5,13 @@ use std::fs;
 use anyhow::ensure;
 use serde_json::Value;
 
-use crate::support::{Cluster, Operator, OperatorOptions, Organization, PATIENCE, Result, Sandbox, eventually};
+use crate::support::{Cluster, Operator, OperatorOptions, Organization, Result, Sandbox, eventually};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// Waits until everything in the cluster is Ready, and says what is there.
 pub async fn all_ready(cluster: &Cluster) -> Result<Vec<String>> {
-    eventually("everything is Ready", PATIENCE, async || {
+    eventually("everything is Ready", async || {
         let list: Value = serde_json::from_str(&cluster.kubectl(&["get", "pluvo", "-A", "-o", "json"]).await?)?;
         let objects = list["items"].as_array().cloned().unwrap_or_default();
         for object in &objects {

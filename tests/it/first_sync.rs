@@ -6,7 +6,7 @@ use anyhow::ensure;
 use pluvo_operator::api::PluvoUser;
 use serde_json::{Value, json};
 
-use crate::support::{Result, SEED, Tenant, World, create_all, create_paced, people, soon};
+use crate::support::{Result, SEED, Tenant, World, create_all, create_paced, eventually, people};
 
 const USERS: usize = 1000;
 
@@ -152,7 +152,7 @@ async fn a_thousand_users_that_come_at_fifty_a_second() -> Result {
     // The group comes while users come. Before the first, it would be in sync with nobody for a moment, or not; after a
     // pause, with those who are there: one write more, or not.
     let group = async {
-        soon("the first user is declared", async || Ok(api.get("emp-00000").await?)).await?;
+        eventually("the first user is declared", async || Ok(api.get("emp-00000").await?)).await?;
         tenant.declare_everybody().await
     };
     tokio::try_join!(create_paced(&api, people(0..USERS)?, 50), group)?;

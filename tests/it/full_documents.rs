@@ -80,7 +80,7 @@ async fn a_first_sync(#[case] cell: Cell) -> Result {
     world.operator.lock().await.start().await?;
 
     let good = cell.users - cell.bad();
-    let state = eventually("everybody is there", Duration::from_mins(4), async || {
+    let state = eventually("everybody is there", async || {
         let state = organization.state().await?;
         let users = state["users"].as_object().into_iter().flatten();
         let complete = users

@@ -9,26 +9,34 @@ use pluvo_operator::api::crds;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, Operator, OperatorOptions, PERSON, Result, Sandbox, create_all, create_paced, directory, eventually, soon,
+    Cluster, Operator, OperatorOptions, PERSON, Patience, Result, Sandbox, create_all, create_paced, directory,
+    eventually, patiently,
 };
 
 #[tokio::test]
 async fn giving_up_names_what_was_awaited_and_what_was_seen() -> Result {
-    let mut count = 0;
-    let patience = Duration::from_millis(120);
-    let error = eventually("pigs fly", patience, async || -> Result {
-        count += 1;
-        bail!("{count} on the ground")
-    })
-    .await
-    .expect_err("they do not");
-    let message = error.to_string();
-    assert!(
-        message.contains("until pigs fly; last seen: ") && message.ends_with("on the ground"),
-        "{message}"
-    );
+    let patience = Patience {
+        time: Duration::from_millis(120),
+        looks: 4,
+    };
+    for moves in [false, true] {
+        let mut looks = 0;
+        let error = patiently("pigs fly", patience, async || -> Result {
+            looks += 1;
+            bail!("{} on the ground", if moves { looks } else { 3 })
+        })
+        .await
+        .expect_err("they do not");
+        let message = error.to_string();
+        assert!(
+            message.contains("waiting until pigs fly; nothing has moved for ") && message.ends_with("on the ground"),
+            "{message}"
+        );
+        // It waits as long as something moves, but not for ever.
+        assert!(looks > patience.looks, "{looks} looks");
+    }
 
-    let error = eventually("it answers", patience, async || std::future::pending::<Result>().await).await;
+    let error = patiently("it answers", patience, async || std::future::pending::<Result>().await).await;
     assert!(error.is_err_and(|error| error.to_string().ends_with("last seen: no answer")));
     Ok(())
 }
@@ -76,14 +84,14 @@ async fn the_recorder_keeps_every_version_of_our_objects() -> Result {
         "first"
     );
     let recorder = cluster.recorder()?;
-    soon("the first version is seen", async || {
+    eventually("the first version is seen", async || {
         ensure!(recorder.recorded()?.len() == 1);
         Ok(())
     })
     .await?;
     cluster.apply("default", &manifest("second")).await?;
     cluster.kubectl(&["delete", "pluvogroup", "g"]).await?;
-    let judged = soon("the deletion is seen", async || {
+    let judged = eventually("the deletion is seen", async || {
         let judged = recorder.judged()?;
         ensure!(
             judged.iter().any(|(recorded, _)| recorded.deleted),
@@ -159,7 +167,7 @@ async fn the_operator_runs_as_the_chart_says() -> Result {
     let ready = directory()?.join("stand-in.sh.ready");
     fs::remove_file(&ready).ok();
     operator.start_unready().await?;
-    soon("the stand-in listens to signals", async || {
+    eventually("the stand-in listens to signals", async || {
         Ok(fs::metadata(&ready).map(drop)?)
     })
     .await?;

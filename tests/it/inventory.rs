@@ -4,7 +4,7 @@ use anyhow::ensure;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Result, SEED, Tenant, World, soon};
+use crate::support::{Result, SEED, Tenant, World, eventually};
 
 async fn people(tenant: &Tenant<'_>, users: &[&str]) -> Result {
     let people: Vec<_> = users
@@ -73,7 +73,7 @@ async fn who_was_added_before_a_crash_is_removed_when_undeclared(
     tenant.organization.faults(&hold).await?;
     place.declare(&tenant, &["A", "B"]).await?;
     world.operator.lock().await.start().await?;
-    soon("the addition is done and not answered", async || {
+    eventually("the addition is done and not answered", async || {
         let stats = tenant.organization.stats().await?;
         ensure!(stats["held"] == 1, "{stats}");
         Ok(())

@@ -1,7 +1,5 @@
 //! One change for every kind of mutation, and what Pluvo holds afterwards.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use serde_json::{Value, json};
 
@@ -198,26 +196,22 @@ pub async fn state(tenant: &Tenant<'_>) -> Result<Value> {
 
 /// Waits until a resource is in sync, or gone, and returns true; or until Pluvo refuses it.
 pub async fn settled(tenant: &Tenant<'_>, what: &str, name: &str, lives: bool) -> Result<bool> {
-    eventually(
-        &format!("{what} {name} has settled"),
-        Duration::from_mins(1),
-        async || {
-            let found = match tenant.get(what, name).await {
-                Err(error) if !lives && error.to_string().contains("not found") => return Ok(true),
-                found => found?,
-            };
-            let ready = condition(&found, "Ready").cloned().unwrap_or_default();
-            ensure!(
-                ready["observedGeneration"] == found["metadata"]["generation"],
-                "{ready}"
-            );
-            if ready["reason"] == "ApiRejected" {
-                return Ok(false);
-            }
-            ensure!(lives && ready["reason"] == "InSync", "{ready}");
-            Ok(true)
-        },
-    )
+    eventually(&format!("{what} {name} has settled"), async || {
+        let found = match tenant.get(what, name).await {
+            Err(error) if !lives && error.to_string().contains("not found") => return Ok(true),
+            found => found?,
+        };
+        let ready = condition(&found, "Ready").cloned().unwrap_or_default();
+        ensure!(
+            ready["observedGeneration"] == found["metadata"]["generation"],
+            "{ready}"
+        );
+        if ready["reason"] == "ApiRejected" {
+            return Ok(false);
+        }
+        ensure!(lives && ready["reason"] == "InSync", "{ready}");
+        Ok(true)
+    })
     .await
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     chart, deletion, events, reports,
-    support::{CONFINED, Result, SEED, Tenant, World, audit::Entry, soon},
+    support::{CONFINED, Result, SEED, Tenant, World, audit::Entry, eventually},
 };
 
 const DEFINITIONS: &str = "customresourcedefinitions";
@@ -64,8 +64,8 @@ pub async fn scenario(world: &World, tenant: &Tenant<'_>) -> Result {
             .await?;
         tenant.ready("PluvoUser", "jane").await?;
     }
-    soon("corrections are counted", async || {
-        let told = events::told(world, tenant).await?;
+    eventually("corrections are counted", async || {
+        let told = events::told(tenant).await?;
         ensure!(told.contains(&"jane Corrected 2".to_owned()), "{told:?}");
         Ok(())
     })
@@ -113,7 +113,7 @@ async fn grant(
     }
     for permission in granted {
         let wanted = Some(permission.as_str()) != missing;
-        soon("the API server knows the role", async || {
+        eventually("the API server knows the role", async || {
             ensure!(may(world, tenant, form, permission).await? == wanted, "{permission}");
             Ok(())
         })

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Said, run_with},
-    support::{Organization, Result, Sandbox, World, soon, subdirectory},
+    support::{Organization, Result, Sandbox, World, eventually, subdirectory},
 };
 
 const CONNECTION: &str = "
@@ -183,7 +183,7 @@ async fn whoever_reads_while_rows_come_is_told() -> Result {
     let hold = json!({"next": [{"fault": "holdAfterCommit", "operation": "portfolioReport"}]});
     organization.faults(&hold).await?;
     let disturbed = async {
-        soon("the first page is read", async || {
+        eventually("the first page is read", async || {
             let stats = organization.stats().await?;
             ensure!(stats["held"] == 1, "{stats}");
             Ok(())

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     events::told,
-    support::{Result, Tenant, World, progressing, soon},
+    support::{Result, Tenant, World, eventually},
 };
 
 const KEY: &str = "planted-webhook-key";
@@ -140,7 +140,7 @@ async fn progress_is_added_up_over_all_pages_and_nobody_is_named() -> Result {
     ensure!(metrics.contains(&expected), "{metrics}");
     tenant.delete("ProgressReport", "all").await?;
     tenant.gone("ProgressReport", "all").await?;
-    soon("it is not counted any more", async || {
+    eventually("it is not counted any more", async || {
         let metrics = world.operator.lock().await.get("/metrics").await?;
         ensure!(!metrics.contains(&expected));
         Ok(())
@@ -166,7 +166,7 @@ async fn a_large_report_is_read_completely_and_not_more_often_than_that_takes() 
     tenant
         .declare("ProgressReport", "all", json!({"groups": ["all"]}))
         .await?;
-    let status = progressing("60,000 rows were read", async || {
+    let status = eventually("60,000 rows were read", async || {
         let object = tenant.get("ProgressReport", "all").await?;
         let requests = &tenant.organization.stats().await?["httpRequests"];
         ensure!(
@@ -252,8 +252,8 @@ async fn a_certificate_counts_at_once_and_once() -> Result {
     let anew = request(&tenant, "CertificateMonitor", "vca", "now").await?["status"].clone();
     ensure!(counts(&anew) == json!([3, 1, 1]), "{anew}");
     ensure!(asked(&tenant, "portfolioReport").await? == 2);
-    soon("it is told", async || {
-        let told = told(world, &tenant).await?;
+    eventually("it is told", async || {
+        let told = told(&tenant).await?;
         ensure!(told == ["vca CertificatesAchieved 1"], "{told:?}");
         Ok(())
     })

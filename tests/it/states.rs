@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     bad_input::explained,
     support::{
-        Cluster, Operator, OperatorOptions, Result, SEED, Sandbox, Tenant, World, condition, merge, object, soon,
+        Cluster, Operator, OperatorOptions, Result, SEED, Sandbox, Tenant, World, condition, eventually, merge, object,
     },
 };
 
@@ -182,7 +182,7 @@ async fn nothing_is_sent_to_a_host_that_is_not_allowed() -> Result {
     cluster.apply("default", &secret.to_string()).await?;
     cluster.apply("default", &connection.to_string()).await?;
     let reports = async |reason: &str| {
-        soon(&format!("the connection reports {reason}"), async || {
+        eventually(&format!("the connection reports {reason}"), async || {
             let found = cluster.get("PluvoConnection", "default", "default").await?;
             let ready = condition(&found, "Ready").cloned().unwrap_or_default();
             ensure!(ready["reason"] == reason, "{ready}");
@@ -223,6 +223,7 @@ async fn nothing_is_sent_to_a_host_that_is_not_allowed() -> Result {
 #[tokio::test]
 async fn what_no_longer_decodes_is_said_and_does_not_stop_its_neighbours() -> Result {
     let world = World::prepare(SEED, &[]).await?;
+    world.cluster.keep();
     let tenant = world.tenant("decode", json!({})).await?;
     let crd = "pluvousers.pluvo.dev";
     let definition = world.cluster.kubectl(&["get", "crd", crd, "-o", "json"]).await?;
@@ -236,7 +237,7 @@ async fn what_no_longer_decodes_is_said_and_does_not_stop_its_neighbours() -> Re
         .await?;
     let mut spec = person("OLD");
     spec["archived"] = json!("no");
-    soon("the older definition is served", async || {
+    eventually("the older definition is served", async || {
         tenant.declare("PluvoUser", "old", spec.clone()).await
     })
     .await?;
@@ -250,7 +251,7 @@ async fn what_no_longer_decodes_is_said_and_does_not_stop_its_neighbours() -> Re
         .cluster
         .kubectl_with(&["replace", "-f", "-"], &present.to_string())
         .await?;
-    soon("the present definition is served", async || {
+    eventually("the present definition is served", async || {
         tenant.declare("PluvoUser", "new", person("NEW")).await
     })
     .await?;

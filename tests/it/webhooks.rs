@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use crate::support::{Result, Tenant, World, eventually, flood_of, soon};
+use crate::support::{Result, Tenant, World, eventually, flood_of};
 
 const KEY: &str = "planted-webhook-key";
 
@@ -199,7 +199,7 @@ async fn a_first_key_is_taken_up_without_a_sweep() -> Result {
     ensure!(send().await? == 404, "it has no key");
     let before = last_sweep(&tenant).await?;
     tenant.webhook_keys(json!({"webhook-key": KEY})).await?;
-    soon("the key is known", async || {
+    eventually("the key is known", async || {
         let status = send().await?;
         ensure!(status == 200, "{status}");
         Ok(())
@@ -224,7 +224,7 @@ async fn a_key_is_replaced_without_losing_a_delivery() -> Result {
         .organization
         .change(&json!({"users": {"A": {"name": "Other"}}}))
         .await?;
-    soon("both deliveries were taken", async || {
+    eventually("both deliveries were taken", async || {
         let report = tenant
             .organization
             .control(reqwest::Method::GET, "webhooks", None)
@@ -237,15 +237,11 @@ async fn a_key_is_replaced_without_losing_a_delivery() -> Result {
         Ok(())
     })
     .await?;
-    eventually(
-        "the name was put right",
-        std::time::Duration::from_mins(1),
-        async || {
-            let state = tenant.organization.state().await?;
-            ensure!(state["users"]["A"]["name"] == "A", "{state}");
-            Ok(())
-        },
-    )
+    eventually("the name was put right", async || {
+        let state = tenant.organization.state().await?;
+        ensure!(state["users"]["A"]["name"] == "A", "{state}");
+        Ok(())
+    })
     .await?;
     Ok(())
 }

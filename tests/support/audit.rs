@@ -7,10 +7,12 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use serde::Deserialize;
 
-use super::{Cluster, Result, soon};
+use super::{Cluster, Result, eventually};
 
 /// Reads the log of one cluster.
 pub struct Audit<'a>(&'a Cluster);
@@ -112,14 +114,14 @@ impl<'a> Audit<'a> {
     /// Lines are written just after their answers: one that shows up has those before it in front of it.
     async fn settle(&self) -> Result {
         let marker = format!("marker-{}", uuid::Uuid::new_v4());
-        let path = format!("/api/v1/namespaces/default/configmaps/{marker}");
         let length = self.0.directory().join("audit.log").metadata()?.len();
-        self.0
-            .kubectl(&["get", "--raw", &path])
-            .await
-            .err()
-            .context("the marker exists")?;
-        soon("the audit log has the latest request", async || {
+        let name = marker.clone();
+        let found = self.0.ask(async move |client| {
+            let maps = Api::<ConfigMap>::namespaced(client, "default");
+            Ok(maps.get_opt(&name).await?)
+        });
+        ensure!(found.await?.is_none(), "the marker exists");
+        eventually("the audit log has the latest request", async || {
             let found = self.read(length, |entry| entry.object_ref.name == marker)?;
             ensure!(!found.is_empty(), "it has not");
             Ok(())

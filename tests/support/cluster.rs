@@ -8,24 +8,25 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Stdio},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
 use anyhow::{Context, bail, ensure};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::{ListParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use parking_lot::Mutex;
-use pluvo_operator::api;
-use serde_json::Value;
+use pluvo_operator::api::{self, Kind};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::{Audit, PATIENCE, Recorder, Result, Tools, background, directory, eventually, process};
+use super::{Audit, PATIENCE, Recorder, Result, Tools, background, directory, eventually, manifests, process};
 
-/// etcd, kube-apiserver and kube-controller-manager. They end when this is dropped, and with this process.
+/// etcd, kube-apiserver and controllers. They end when this is dropped, and with this process.
 pub struct Cluster {
     tools: &'static Tools,
     directory: PathBuf,
@@ -34,6 +35,7 @@ pub struct Cluster {
     /// Used on the background runtime only.
     client: OnceCell<Client>,
     namespaces: AtomicU32,
+    changed: AtomicBool,
 }
 
 impl Cluster {
@@ -73,6 +75,7 @@ impl Cluster {
             recorder: None,
             client: OnceCell::new(),
             namespaces: AtomicU32::new(1),
+            changed: AtomicBool::new(false),
         };
         if record {
             cluster.recorder = Some(Recorder::start(&cluster)?);
@@ -111,8 +114,9 @@ impl Cluster {
     }
 
     /// Applies manifests to a namespace.
-    pub async fn apply(&self, namespace: &str, manifests: &str) -> Result<String> {
-        self.kubectl_with(&["apply", "--namespace", namespace, "-f", "-"], manifests)
+    pub async fn apply(&self, namespace: &str, manifests: &str) -> Result {
+        let (namespace, manifests) = (namespace.to_owned(), manifests.to_owned());
+        self.ask(async move |client| manifests::apply(&client, &namespace, &manifests).await)
             .await
     }
 
@@ -121,24 +125,35 @@ impl Cluster {
         self.tools.run("helm", args, Some(&self.kubeconfig()), "").await
     }
 
-    /// A resource of ours as the API server has it. Unlike kubectl, it is cheap enough to poll.
+    /// A resource of ours as the API server has it.
     pub async fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Value> {
-        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(api::GROUP, api::VERSION, kind));
-        let client = self.client.get_or_try_init(|| self.background_client()).await?;
-        let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
-        let name = name.to_owned();
-        let object = background::spawn(async move { api.get(&name).await })?.await??;
+        let (kind, namespace, name) = (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        let object = self
+            .ask(async move |client| Ok(manifests::ours(client, &namespace, &kind).get(&name).await?))
+            .await?;
         Ok(serde_json::to_value(object)?)
+    }
+
+    /// Asks the API server as the administrator. Unlike kubectl, this is cheap enough to poll.
+    pub async fn ask<T, F>(&self, request: impl FnOnce(Client) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let client = self.client.get_or_try_init(|| self.background_client()).await?;
+        background::spawn(request(client.clone()))?.await?
     }
 
     /// Asks connection `default` of a namespace for a sweep, and waits for its end.
     pub async fn sweep(&self, namespace: &str) -> Result {
-        let at = format!("{:?}", std::time::SystemTime::now());
-        let annotation = format!("pluvo.dev/reconcile-requested-at={at}");
-        let connection = ["PluvoConnection", "default", "--namespace", namespace];
-        let args = [&["annotate"], &connection[..], &["--overwrite", &annotation]].concat();
-        self.kubectl(&args).await?;
-        eventually("the requested sweep has ended", PATIENCE, async || {
+        let at = jiff::Timestamp::now().to_string();
+        let (requested, within) = (at.clone(), namespace.to_owned());
+        self.ask(async move |client| {
+            let connections = manifests::ours(client, &within, "PluvoConnection");
+            manifests::annotate(&connections, "default", "pluvo.dev/reconcile-requested-at", &requested).await
+        })
+        .await?;
+        eventually("the requested sweep has ended", async || {
             let connection = self.get("PluvoConnection", namespace, "default").await?;
             ensure!(
                 connection["status"]["lastHandledReconcileAt"] == at,
@@ -153,7 +168,14 @@ impl Cluster {
     /// Makes a namespace with a name that nobody else has.
     pub async fn namespace(&self, prefix: &str) -> Result<String> {
         let name = format!("{prefix}-{}", self.namespaces.fetch_add(1, Ordering::Relaxed));
-        self.kubectl(&["create", "namespace", &name]).await?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.ask(async move |client| {
+            let namespaces = Api::<Namespace>::all(client);
+            Ok(namespaces
+                .create(&PostParams::default(), &serde_json::from_value(namespace)?)
+                .await?)
+        })
+        .await?;
         Ok(name)
     }
 
@@ -169,14 +191,41 @@ impl Cluster {
             .context("this cluster was started without a recorder")
     }
 
-    /// Kills one of its processes and leaves it dead: `etcd`, `kube-apiserver` or `kube-controller-manager`.
+    /// Kills one of its processes and leaves it dead: `etcd`, `kube-apiserver` or `controllers`.
     pub async fn stop(self: &Arc<Self>, process: &str) -> Result {
+        self.keep();
         self.command(format!("stop {process}")).await
     }
 
     /// Starts a process that was stopped, and waits until it works.
     pub async fn restart(self: &Arc<Self>, process: &str) -> Result {
         self.command(format!("start {process}")).await
+    }
+
+    /// Whether it is as it was started: definitions and roles, and that all of its processes run.
+    pub fn may_be_reused(&self) -> bool {
+        self.recorder.is_some() && !self.changed.load(Ordering::Relaxed)
+    }
+
+    /// No other test gets it: this one changes what all of them stand on.
+    pub fn keep(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes all objects of ours, whatever finalizers they have, and waits until the API server has noticed.
+    pub async fn forget(self: &Arc<Self>) -> Result {
+        self.command(format!("forget {}", api::GROUP)).await?;
+        eventually("no object of ours is left", async || {
+            for kind in Kind::ALL {
+                let left = self.ask(async move |client| {
+                    let all = ListParams::default().limit(1);
+                    Ok(manifests::all_of_ours(client, kind.name()).list(&all).await?)
+                });
+                ensure!(left.await?.items.is_empty(), "{} are left", kind.name());
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn command(self: &Arc<Self>, command: String) -> Result {

@@ -17,7 +17,6 @@ use super::{Cluster, PATIENCE, Result, Tools, directory, eventually, process::Pr
 /// What it last served, in its directory.
 pub const SERVED: &str = "served.txt";
 const RELEASE: &str = "pluvo-operator";
-const READY: Duration = Duration::from_mins(1);
 
 /// The binary under test: `OPERATOR` names another than the one that cargo has built.
 pub fn binary() -> OsString {
@@ -146,8 +145,11 @@ impl Operator {
         let url = run.ready.clone();
         let process = self.process()?;
         process
-            .ready("the operator is ready", READY, async || {
-                Ok(reqwest::get(&url).await?.error_for_status().map(drop)?)
+            .ready("the operator is ready", async || {
+                let answer = reqwest::get(&url).await?;
+                let (status, text) = (answer.status(), answer.text().await?);
+                ensure!(status.is_success(), "{status}: {text}"); // it says how far it is
+                Ok(())
             })
             .await
     }
@@ -159,7 +161,7 @@ impl Operator {
         let mut process = Process::start(&name, &self.command()?, &self.directory.join("operator.log"))?;
         let (pid, path) = (process.pid(), self.directory.join("run.json"));
         let run = process
-            .ready("the operator runs", READY, async || {
+            .ready("the operator runs", async || {
                 let run: Run = serde_json::from_slice(&fs::read(&path)?)?;
                 ensure!(run.pid == pid, "{} is of an earlier process", path.display());
                 Ok(run)
@@ -242,7 +244,7 @@ impl Operator {
 
     /// How many passes there were, by kind, once none is to come.
     pub async fn passes(&self) -> Result<BTreeMap<String, u64>> {
-        eventually("no pass is to come", PATIENCE, async || {
+        eventually("no pass is to come", async || {
             let metrics = self.get("/metrics").await?;
             ensure!(
                 metrics.lines().any(|line| line == "pluvo_operator_awaited_passes 0"),

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Result, eventually, soon};
+use super::{Result, eventually};
 
 /// Whether the end of a log is printed when its process ends: what a test prints is captured, and shown only if it fails.
 pub static PRINTS_LOGS: AtomicBool = AtomicBool::new(true);
@@ -67,18 +67,13 @@ impl Process {
     /// Waits for its end.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
         let what = format!("{} ends", self.name);
-        soon(&what, async || self.status()?.context("it is running")).await
+        eventually(&what, async || self.status()?.context("it is running")).await
     }
 
     /// Waits for a condition, and gives up as soon as the process ends.
-    pub async fn ready<T>(
-        &mut self,
-        what: &str,
-        timeout: std::time::Duration,
-        mut probe: impl AsyncFnMut() -> Result<T>,
-    ) -> Result<T> {
+    pub async fn ready<T>(&mut self, what: &str, mut probe: impl AsyncFnMut() -> Result<T>) -> Result<T> {
         let (leash, name, log) = (&mut self.leash, &self.name, &self.log);
-        eventually(what, timeout, async || match probe().await {
+        eventually(what, async || match probe().await {
             Ok(value) => Ok(Ok(value)),
             Err(error) => match leash.try_wait()? {
                 None => Err(error),

@@ -43,7 +43,7 @@ impl Sandbox {
         command.arg("--address-file").arg(&address_file).args(args);
         let mut process = Process::start("the sandbox", &command, &directory.join("sandbox.log"))?;
         let url = process
-            .ready("the sandbox listens", Duration::from_mins(1), async || {
+            .ready("the sandbox listens", async || {
                 Ok(fs::read_to_string(&address_file)?.trim().to_owned())
             })
             .await?;

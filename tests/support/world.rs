@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashSet},
     pin::pin,
-    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use futures::StreamExt;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event, watcher},
@@ -19,14 +18,11 @@ use kube::{
 };
 use pluvo_operator::api::{PluvoConnection, PluvoUser};
 use serde_json::{Value, json};
-use tokio::{
-    sync::OnceCell,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::OnceCell, time::timeout};
 
 use super::{
-    Cluster, Operator, OperatorOptions, Organization, PATIENCE, Proxy, Result, Sandbox, background, cluster,
-    eventually, sandbox::OPERATOR,
+    Cluster, Lease, Operator, OperatorOptions, Organization, PATIENCE, Proxy, Result, Sandbox, background, cluster,
+    eventually, manifests, sandbox::OPERATOR,
 };
 
 /// What every organization begins with unless a test says otherwise: custom fields of every type, trainings, and an
@@ -50,14 +46,15 @@ offers:
 /// The namespace of the release that [`World::confine`] makes.
 pub const CONFINED: &str = "pluvo-confined";
 
-/// A cluster, a sandbox, and an operator between them.
+/// A cluster, a sandbox, and an operator between them. The operator ends first, so that the cluster's next user never
+/// meets it.
 pub struct World {
-    /// The cluster.
-    pub cluster: Arc<Cluster>,
-    /// Pluvo.
-    pub sandbox: Sandbox,
     /// The operator, with what the chart gives it.
     pub operator: tokio::sync::Mutex<Operator>,
+    /// Pluvo.
+    pub sandbox: Sandbox,
+    /// The cluster.
+    pub cluster: Lease,
 }
 
 impl World {
@@ -81,7 +78,7 @@ impl World {
 
     /// A new one in which the operator is installed and does not run yet.
     pub async fn prepare(seed: &str, args: &[&str]) -> Result<Self> {
-        Self::install(Cluster::start().await?, seed, args, |options| options).await
+        Self::install(Lease::take().await?, seed, args, |options| options).await
     }
 
     /// [`Self::prepare`], with a proxy between the operator and the API server.
@@ -91,15 +88,15 @@ impl World {
 
     /// [`Self::behind_a_proxy`], with more variables for the operator.
     pub async fn behind_a_proxy_with(seed: &str, env: &[&str]) -> Result<(Self, Proxy)> {
-        Self::proxied(Cluster::start().await?, seed, env).await
+        Self::proxied(Lease::take().await?, seed, env).await
     }
 
     /// [`Self::behind_a_proxy`], without a recorder: for measurements.
     pub async fn behind_a_proxy_unrecorded(seed: &str) -> Result<(Self, Proxy)> {
-        Self::proxied(Cluster::unrecorded().await?, seed, &[]).await
+        Self::proxied(Cluster::unrecorded().await?.into(), seed, &[]).await
     }
 
-    async fn proxied(cluster: Cluster, seed: &str, env: &[&str]) -> Result<(Self, Proxy)> {
+    async fn proxied(cluster: Lease, seed: &str, env: &[&str]) -> Result<(Self, Proxy)> {
         let proxy = Proxy::start(&cluster.kubeconfig()).await?;
         let world = Self::install(cluster, seed, &[], |mut options| {
             options.env.extend(env.iter().map(|variable| (*variable).to_owned()));
@@ -110,7 +107,7 @@ impl World {
     }
 
     async fn install(
-        cluster: Cluster,
+        cluster: Lease,
         seed: &str,
         args: &[&str],
         options: impl FnOnce(OperatorOptions) -> OperatorOptions,
@@ -118,15 +115,16 @@ impl World {
         let sandbox = Sandbox::start_with(seed, args).await?;
         let operator = Operator::install(&cluster, options(OperatorOptions::sandbox(sandbox.url()))).await?;
         Ok(Self {
-            cluster: cluster.into(),
-            sandbox,
             operator: operator.into(),
+            sandbox,
+            cluster,
         })
     }
 
     /// Puts a second release, which watches one namespace and may do nothing in any other, in the place of the operator,
     /// which must not run.
     pub async fn confine(&self, namespace: &str) -> Result {
+        self.cluster.keep();
         let options = OperatorOptions {
             namespace: CONFINED.to_owned(),
             ..OperatorOptions::sandbox(self.sandbox.url())
@@ -263,9 +261,15 @@ impl Tenant<'_> {
             .collect()
     }
 
-    /// `kubectl apply` in the tenant's namespace.
+    /// Applies manifests in the tenant's namespace.
     pub async fn apply(&self, manifests: &str) -> Result {
-        self.world.cluster.apply(&self.namespace, manifests).await.map(drop)
+        manifests::apply(&self.client, &self.namespace, manifests).await
+    }
+
+    /// `kubectl apply` in the tenant's namespace: what a person would read is in the error.
+    pub async fn kubectl_apply(&self, manifests: &str) -> Result {
+        let args = ["apply", "--namespace", &self.namespace, "-f", "-"];
+        self.world.cluster.kubectl_with(&args, manifests).await.map(drop)
     }
 
     /// Applies one resource of ours.
@@ -290,28 +294,18 @@ impl Tenant<'_> {
 
     /// Sets an annotation.
     pub async fn annotate(&self, kind: &str, name: &str, annotation: &str, value: &str) -> Result {
-        let pair = format!("{annotation}={value}");
-        let args = [
-            "annotate",
-            kind,
-            name,
-            "--namespace",
-            &self.namespace,
-            "--overwrite",
-            &pair,
-        ];
-        self.world.cluster.kubectl(&args).await.map(drop)
+        manifests::annotate(&self.api(kind), name, annotation, value).await
     }
 
-    /// `kubectl delete`, without waiting for the end.
+    /// Deletes a resource, without waiting for the end.
     pub async fn delete(&self, kind: &str, name: &str) -> Result {
-        let args = ["delete", kind, name, "--namespace", &self.namespace, "--wait=false"];
-        self.world.cluster.kubectl(&args).await.map(drop)
+        self.api(kind).delete(name, &DeleteParams::default()).await?;
+        Ok(())
     }
 
     /// Waits until a resource is gone.
     pub async fn gone(&self, kind: &str, name: &str) -> Result {
-        eventually(&format!("{kind} {name} is gone"), PATIENCE, async || {
+        eventually(&format!("{kind} {name} is gone"), async || {
             match self.api(kind).get_opt(name).await? {
                 Some(found) => bail!("{}", found.data["status"]),
                 None => Ok(()),
@@ -325,9 +319,9 @@ impl Tenant<'_> {
         Ok(serde_json::to_value(self.api(kind).get(name).await?)?)
     }
 
-    fn api(&self, kind: &str) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("pluvo.dev", "v1alpha1", kind));
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    /// The resources of a kind of ours in the tenant's namespace.
+    pub fn api(&self, kind: &str) -> Api<DynamicObject> {
+        manifests::ours(self.client.clone(), &self.namespace, kind)
     }
 
     /// Waits until a condition of a resource has a status and a reason, reported for its present generation.
@@ -362,15 +356,14 @@ impl Tenant<'_> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Waits until there are so many users that are ready. How long that takes depends on what else the machine does:
-    /// it gives up when no more of them become ready.
+    /// Waits until there are so many users that are ready, for as long as any of them changes.
     pub async fn users_ready(&self, count: usize) -> Result {
         let mut events = pin!(watcher(self.api_of::<PluvoUser>(), watcher::Config::default()).default_backoff());
         let (mut ready, mut listed) = (HashSet::new(), false);
-        let (mut most, mut until) = (0, Instant::now() + PATIENCE);
         while !listed || ready.len() != count {
-            let event = timeout_at(until, events.next()).await;
-            match event.with_context(|| format!("{} of {count} users are ready", ready.len()))? {
+            let event = timeout(PATIENCE.time, events.next()).await;
+            let stood_still = || format!("{} of {count} users are ready, and none changes", ready.len());
+            match event.with_context(stood_still)? {
                 Some(Ok(Event::Init)) => ready.clear(),
                 Some(Ok(Event::InitDone)) => listed = true,
                 Some(Ok(Event::InitApply(user) | Event::Apply(user))) if is_ready(&user) => {
@@ -382,16 +375,13 @@ impl Tenant<'_> {
                 Some(Err(_)) => {} // it is watched again
                 None => bail!("the watch has ended"),
             }
-            if ready.len() > most {
-                (most, until) = (ready.len(), Instant::now() + PATIENCE);
-            }
         }
         Ok(())
     }
 
     /// Waits until a resource satisfies something, and returns it.
     pub async fn until(&self, kind: &str, name: &str, what: &str, check: impl Fn(&Value) -> Result) -> Result<Value> {
-        eventually(&format!("{kind} {name}: {what}"), PATIENCE, async || {
+        eventually(&format!("{kind} {name}: {what}"), async || {
             let object = self.get(kind, name).await?;
             check(&object).with_context(|| object["status"].to_string())?;
             Ok(object)
@@ -401,7 +391,7 @@ impl Tenant<'_> {
 
     /// Waits until Pluvo satisfies something, and returns its state.
     pub async fn pluvo(&self, what: &str, check: impl Fn(&Value) -> bool) -> Result<Value> {
-        eventually(&format!("Pluvo: {what}"), PATIENCE, async || {
+        eventually(&format!("Pluvo: {what}"), async || {
             let state = self.organization.state().await?;
             ensure!(check(&state), "{state}");
             Ok(state)
