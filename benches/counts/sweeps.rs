@@ -110,11 +110,7 @@ async fn requests(organization: &support::Organization) -> Result<f64> {
 /// People change others than the managed users until a sweep is over. Returns whom they changed, and how often somebody
 /// who was there all the time read as absent.
 async fn disturbed(mirror: &Mirror, acme: &support::Organization) -> Result<(BTreeSet<String>, usize)> {
-    let seed = std::env::var("SWEEP_SEED")
-        .ok()
-        .map_or_else(|| Ok(fastrand::u64(..)), |seed| seed.parse())?;
-    eprintln!("SWEEP_SEED={seed} repeats the random changes");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(support::seed("SWEEP_SEED")?);
     let (mut changed, mut absences) = (BTreeSet::new(), 0);
     let needed = mirror.organization.request_sweep(None);
     while mirror.organization.health().sweep.count < needed {

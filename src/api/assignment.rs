@@ -52,7 +52,7 @@ use super::{
 )]
 #[x_kube(
     validation = Rule::new("has(self.training.ref) != has(self.training.id)").message("training needs exactly one of ref, id"),
-    validation = Rule::new("has(self.users) || has(self.userSelector) || has(self.groups)").message("at least one of users, userSelector, groups is required"),
+    validation = Rule::new("has(self.users) || has(self.userSelector) || has(self.groups) || self.allowEmpty").message("at least one of users, userSelector, groups is required, unless allowEmpty is true"),
     validation = Rule::new("self.policy != 'Additive' || self.deletionPolicy == 'Orphan'").message("policy Additive never removes anybody, so deletionPolicy cannot be Remove"),
     validation = Rule::new("self.training == oldSelf.training && self.role == oldSelf.role").message("training and role are immutable; create a new resource for another training or role"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
@@ -85,7 +85,8 @@ pub struct TrainingAssignmentSpec {
     /// Whether Pluvo tells those who are added by mail, at most once each.
     #[serde(default)]
     pub send_invites: bool,
-    /// Whether a selection that resolves to nobody may remove everybody whom this resource added.
+    /// Whether a selection that resolves to nobody may remove everybody whom this resource added. With it, a spec that
+    /// names nobody is accepted: server-side apply leaves out an empty list.
     #[serde(default)]
     pub allow_empty: bool,
     /// What happens in Pluvo when this resource is deleted.

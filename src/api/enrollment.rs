@@ -54,7 +54,7 @@ use super::{
 )]
 #[x_kube(
     validation = Rule::new("has(self.event.ref) != has(self.event.id)").message("event needs exactly one of ref, id"),
-    validation = Rule::new("has(self.users) || has(self.userSelector) || has(self.groups)").message("at least one of users, userSelector, groups is required"),
+    validation = Rule::new("has(self.users) || has(self.userSelector) || has(self.groups) || self.allowEmpty").message("at least one of users, userSelector, groups is required, unless allowEmpty is true"),
     validation = Rule::new("self.policy != 'Additive' || self.deletionPolicy == 'Orphan'").message("policy Additive never unenrolls anybody, so deletionPolicy cannot be Unenroll"),
     validation = Rule::new("self.event == oldSelf.event").message("event is immutable; create a new resource for another event"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
@@ -87,7 +87,8 @@ pub struct EventEnrollmentSpec {
     /// Whether those who have cancelled or declined are enrolled again.
     #[serde(default)]
     pub reenroll: bool,
-    /// Whether a selection that resolves to nobody may unenroll everybody whom this resource enrolled.
+    /// Whether a selection that resolves to nobody may unenroll everybody whom this resource enrolled. With it, a spec
+    /// that names nobody is accepted: server-side apply leaves out an empty list.
     #[serde(default)]
     pub allow_empty: bool,
     /// What happens in Pluvo when this resource is deleted.

@@ -51,7 +51,7 @@ use super::{
 )]
 #[x_kube(
     validation = Rule::new("has(self.group.ref) != has(self.group.id)").message("group needs exactly one of ref, id"),
-    validation = Rule::new("has(self.users) || has(self.userSelector)").message("at least one of users, userSelector is required"),
+    validation = Rule::new("has(self.users) || has(self.userSelector) || self.allowEmpty").message("at least one of users, userSelector is required, unless allowEmpty is true"),
     validation = Rule::new("self.policy != 'Additive' || !has(self.deletionPolicy) || self.deletionPolicy == 'Orphan'").message("policy Additive never removes anybody, so deletionPolicy cannot be Remove"),
     validation = Rule::new("self.group == oldSelf.group && self.role == oldSelf.role").message("group and role are immutable; create a new resource for another group or role"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
@@ -77,7 +77,8 @@ pub struct PluvoGroupMembershipSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "user_selector")]
     pub user_selector: Option<LabelSelector>,
-    /// Whether a selection that resolves to nobody may remove everybody whom this resource added.
+    /// Whether a selection that resolves to nobody may remove everybody whom this resource added. With it, a spec that
+    /// names nobody is accepted: server-side apply leaves out an empty list.
     #[serde(default)]
     pub allow_empty: bool,
     /// What happens in Pluvo when this resource is deleted. Remove, unless the policy is Additive.

@@ -63,8 +63,7 @@ fn connection() -> Value {
 
 #[tokio::test]
 async fn killed_at_random_moments_it_comes_to_the_same_end() -> Result {
-    let seed = seed("CRASH_SEED")?;
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed("CRASH_SEED")?);
     let world = World::prepare(SEED, &[]).await?;
 
     let undisturbed = world.tenant("calm", connection()).await?;

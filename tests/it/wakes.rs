@@ -153,7 +153,7 @@ async fn quiescence(tenant: &Tenant<'_>) -> Result<Vec<Value>> {
 
 #[tokio::test]
 async fn after_edits_on_both_sides_and_broken_watches_nothing_is_left_to_do() -> Result {
-    let seed = seed("CHAOS_SEED")?;
+    let random = fastrand::Rng::with_seed(seed("CHAOS_SEED")?);
     let (world, proxy) = World::behind_a_proxy(SEED).await?;
     // Who undoes a change before a read has shown it leaves Pluvo as if the change were not visible yet.
     let limits = json!({"requestsPerSecond": 100, "burst": 100, "visibilityTimeout": "2s"});
@@ -162,7 +162,7 @@ async fn after_edits_on_both_sides_and_broken_watches_nothing_is_left_to_do() ->
     world.operator.lock().await.start().await?;
     tenant.users_ready(USERS).await?;
     let mut chaos = Chaos {
-        random: fastrand::Rng::with_seed(seed),
+        random,
         tenant: &tenant,
         users: tenant.api_of(),
         proxy: &proxy,
