@@ -49,7 +49,11 @@ impl State {
         self.watch_visibility(now);
         self.start_sweep(now);
         if let Some(sweep) = &mut self.schedule.sweep {
-            sweep.skip(|query| self.unsupported.blocks(&query.operation()).is_some());
+            let unsupported = &self.unsupported;
+            sweep.skip(
+                |key| Reads::may_ask(key, unsupported),
+                |query| unsupported.blocks(&query.operation()).is_some(),
+            );
             self.finish_sweep(now);
             self.note_woken();
         }

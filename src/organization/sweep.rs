@@ -163,8 +163,10 @@ impl Sweep {
         }
     }
 
-    /// Lists that the server does not understand are not read.
-    pub fn skip(&mut self, is_blocked: impl Fn(&Query) -> bool) {
+    /// What the server does not understand is not read, though this may have been learned only after the sweep began:
+    /// nobody answers such a read, and a sweep that waits for an answer would be the last one.
+    pub fn skip(&mut self, may_ask: impl Fn(&Key) -> bool, is_blocked: impl Fn(&Query) -> bool) {
+        self.points.retain(may_ask);
         for list in self.lists.iter_mut().filter(|list| list.pages.is_open()) {
             if is_blocked(&list.query()) {
                 list.pages.fail();
@@ -287,6 +289,17 @@ mod tests {
             list.page(page, |id| id);
         }
         list
+    }
+
+    #[test]
+    fn a_sweep_does_not_wait_for_what_the_server_does_not_understand() {
+        let now = Instant::now();
+        let points = HashSet::from([Key::OfferEvents, Key::TrainingRef("safety".into())]);
+        let mut sweep = Sweep::of_points(now, [], points);
+        sweep.skip(|key| *key != Key::OfferEvents, |_| false);
+        assert!(!sweep.is_over(), "the training is still asked for");
+        sweep.points_answered([(&Key::TrainingRef("safety".into()), true)].into_iter(), now);
+        assert!(sweep.is_over() && sweep.is_complete());
     }
 
     #[test]
