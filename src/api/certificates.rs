@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use kube::{CustomResource, KubeSchema, core::Duration};
+use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Kind, Managed,
-    common::{DURATION_PATTERN, Management, Mode, REF_PATTERN},
+    common::{Management, Mode, REF_PATTERN},
+    duration::{self, Duration},
     progress::ObjectType,
     reporting::{Reported, Reporting},
     status::Status,
@@ -48,7 +49,6 @@ use super::{
     )
 )]
 #[x_kube(
-    validation = Rule::new("duration(self.interval) >= duration('1m')").message("interval must be at least 1m"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
 )]
 #[serde(rename_all = "camelCase")]
@@ -64,9 +64,9 @@ pub struct CertificateMonitorSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
     pub titles: Vec<String>,
-    /// How long before its end a certificate counts as expiring. Days begin at midnight, UTC.
+    /// How long before its end a certificate counts as expiring; `0s`: on its last day. Days begin at midnight, UTC.
     #[serde(default = "thirty_days")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    #[schemars(schema_with = "duration::up_to_ten_years")]
     pub expiring_within: Duration,
 }
 

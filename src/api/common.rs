@@ -1,14 +1,12 @@
 //! What several kinds have in common.
 
-use kube::core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::duration::Duration;
+
 /// A ref of Pluvo: 1 to 128 printable characters; spaces and slashes are allowed, outer white space is not.
 pub const REF_PATTERN: &str = r"^[^\s\pC]([^\pC]*[^\s\pC])?$";
-
-/// A duration as Kubernetes writes it, such as 1h30m.
-pub const DURATION_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$";
 
 /// What every managed kind has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,9 +21,8 @@ pub struct Management {
     /// While true nothing is read, written or reported for this resource.
     #[serde(default)]
     pub suspend: bool,
-    /// How long to wait for what does not exist yet before a human is asked for.
+    /// How long to wait for what does not exist yet before a human is asked for; `0s`: not at all.
     #[serde(default = "ten_minutes")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub dependency_timeout: Duration,
 }
 

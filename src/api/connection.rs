@@ -1,12 +1,13 @@
 //! How to reach one organization, and the ceiling of what may be done there.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::{CustomResource, KubeSchema, core::Duration};
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     common::{Adoption, Mode},
+    duration::{self, Duration},
     user::Role,
 };
 
@@ -65,7 +66,7 @@ pub struct PluvoConnectionSpec {
     pub mode: Mode,
     /// How often Pluvo is read completely.
     #[serde(default = "five_minutes")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    #[schemars(schema_with = "duration::sweep_interval")]
     pub interval: Duration,
     /// Which other namespaces may refer to this connection: none, unless they are named.
     #[serde(default)]
@@ -151,9 +152,8 @@ fn participant() -> Vec<Role> {
 #[serde(rename_all = "camelCase")]
 pub struct Guard {
     /// How long a destructive operation, or one that sends mail, waits before it is judged together with what came
-    /// meanwhile.
+    /// meanwhile; `0s`: not at all.
     #[serde(default = "settle")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub settle: Duration,
     /// How many destructive operations there may be.
     #[serde(default)]
@@ -188,7 +188,7 @@ pub struct MaxDestructive {
     pub percent: i32,
     /// How long an operation counts.
     #[serde(default = "destructive_window")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    #[schemars(schema_with = "duration::from_a_second")]
     pub window: Duration,
 }
 
@@ -201,8 +201,6 @@ impl Default for MaxDestructive {
         }
     }
 }
-
-const DURATION_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$";
 
 fn settle() -> Duration {
     std::time::Duration::from_secs(10).into()
@@ -248,9 +246,8 @@ pub struct Limits {
     #[serde(default = "operations_per_request")]
     #[schemars(range(min = 1, max = 50))]
     pub operations_per_request: i32,
-    /// How long an acknowledged membership may stay invisible before it counts as drift.
+    /// How long an acknowledged membership may stay invisible before it counts as drift; `0s`: not at all.
     #[serde(default = "visibility_timeout")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub visibility_timeout: Duration,
 }
 

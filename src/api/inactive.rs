@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::{CustomResource, KubeSchema, core::Duration};
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Kind, Managed,
-    common::{DURATION_PATTERN, Management, Mode},
+    common::{Management, Mode},
+    duration::{self, Duration},
     reporting::{Reported, Reporting},
     selector::user_selector,
     status::Status,
@@ -51,8 +52,6 @@ use super::{
     )
 )]
 #[x_kube(
-    validation = Rule::new("duration(self.inactiveFor) >= duration('24h')").message("inactiveFor must be at least 24h"),
-    validation = Rule::new("duration(self.interval) >= duration('1m')").message("interval must be at least 1m"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
 )]
 #[serde(rename_all = "camelCase")]
@@ -61,7 +60,7 @@ pub struct InactiveUserReportSpec {
     #[serde(flatten)]
     pub reporting: Reporting,
     /// For how long nobody has logged in to an account that counts as inactive.
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    #[schemars(schema_with = "duration::from_a_day")]
     pub inactive_for: Duration,
     /// Who is never counted.
     #[serde(default)]
@@ -72,9 +71,8 @@ pub struct InactiveUserReportSpec {
     /// What happens to them.
     #[serde(default)]
     pub action: InactiveAction,
-    /// How long an account stands in the status before it is archived.
+    /// How long an account stands in the status before it is archived; `0s`: until the next reading.
     #[serde(default = "two_weeks")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub grace_period: Duration,
 }
 

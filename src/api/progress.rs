@@ -48,7 +48,6 @@ use super::{
     )
 )]
 #[x_kube(
-    validation = Rule::new("duration(self.interval) >= duration('1m')").message("interval must be at least 1m"),
     validation = Rule::new("self.connectionRef == oldSelf.connectionRef").message("connectionRef is immutable; create a new resource for another organization")
 )]
 #[serde(rename_all = "camelCase")]

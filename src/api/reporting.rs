@@ -1,11 +1,11 @@
 //! What the kinds have in common that read Pluvo at intervals and declare nothing there.
 
-use kube::core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    common::{ConnectionRef, DURATION_PATTERN, Management, Mode, ten_minutes},
+    common::{ConnectionRef, Management, Mode, ten_minutes},
+    duration::{self, Duration},
     inactive::Exclusions,
     progress::ObjectType,
 };
@@ -23,11 +23,10 @@ pub struct Reporting {
     /// How often Pluvo is read for this; resources that ask for the same share one read. At least twice as long as the
     /// reading takes.
     #[serde(default = "a_day")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
+    #[schemars(schema_with = "duration::from_a_minute")]
     pub interval: Duration,
-    /// How long to wait for what does not exist yet before a human is asked for.
+    /// How long to wait for what does not exist yet before a human is asked for; `0s`: not at all.
     #[serde(default = "ten_minutes")]
-    #[schemars(regex(pattern = DURATION_PATTERN), length(max = 32))]
     pub dependency_timeout: Duration,
 }
 

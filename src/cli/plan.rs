@@ -5,6 +5,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::api::{self, duration::ParseDurationError};
+
 use super::{
     exit::CHANGES,
     forecast::forecast,
@@ -75,12 +77,9 @@ impl ManifestArgs {
     }
 }
 
-/// A duration as Kubernetes writes it.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: kube::core::Duration = text
-        .parse()
-        .map_err(|_| "a duration is a number with its unit, such as 90s or 5m".to_owned())?;
-    Ok(parsed.into())
+/// A duration, as in a spec.
+pub fn duration(text: &str) -> Result<Duration, ParseDurationError> {
+    text.parse().map(api::Duration::into)
 }
 
 /// Plans and prints.

@@ -367,7 +367,12 @@ mod tests {
     #[case("/spec/roles", json!(["TRAINER", "TRAINER"]), "spec.roles[1]: is there twice")]
     #[case("/spec/roles", json!([]), "spec.roles: must have at least 1 entries, and has 0")]
     #[case("/spec/archived", json!("yes"), "spec.archived: must be of type boolean, not string")]
-    #[case("/spec/dependencyTimeout", json!("soon"), r"spec.dependencyTimeout: must match ^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")]
+    #[case("/spec/dependencyTimeout", json!("soon"),
+        "spec.dependencyTimeout: must be a duration from 0s to 8760h, such as 90s or 1h30m")]
+    #[case("/spec/dependencyTimeout", json!("99999999999999999999h"),
+        "spec.dependencyTimeout: must be a duration from 0s to 8760h, such as 90s or 1h30m")]
+    #[case("/spec/dependencyTimeout", json!("8760h1s"),
+        "spec.dependencyTimeout: must be a duration from 0s to 8760h, such as 90s or 1h30m")]
     #[case("/spec/customFields", json!([{"ref": "a", "text": "x", "bool": true}]),
         "spec.customFields[0]: a custom field needs exactly one of text, dateTime, bool, choice, choices")]
     #[case("/spec/customFields", json!([{"ref": "a", "text": "x"}, {"ref": "a", "text": "y"}]),
