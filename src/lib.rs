@@ -4,18 +4,20 @@
 //!
 //! | module | what it is for | may use |
 //! |---|---|---|
+//! | [`clock`] | arithmetic on times that never panics | nothing |
 //! | [`api`] | what people write: the resources, their status, conditions and reasons | nothing |
-//! | [`pluvo`] | what Pluvo says: operations, token, transport, errors | nothing |
+//! | [`pluvo`] | what Pluvo says: operations, token, transport, errors | `clock` |
 //! | [`plan`] | pure: desired and observed in, changes and drift out | `api`, `pluvo` |
-//! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `pluvo`, `plan` |
+//! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `clock`, `pluvo`, `plan` |
 //! | [`telemetry`] | metrics, health, logs | `api` |
 //! | [`webhook`] | what comes in from Pluvo | `pluvo` |
-//! | [`controller`] | kube-rs: watches, passes, status | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook` |
-//! | [`cli`] | the commands | `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook`, `controller` |
+//! | [`controller`] | kube-rs: watches, passes, status | `clock`, `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook` |
+//! | [`cli`] | the commands | `clock`, `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook`, `controller` |
 //! | `main` | the operator's binary | `cli` |
 //!
 //! The Pluvo sandbox, the second binary, is a package of its own in `src/sandbox`: cargo lets neither use the other.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 #![cfg_attr(
     test,
     allow(
@@ -28,6 +30,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod controller;
 pub mod organization;
 pub mod plan;

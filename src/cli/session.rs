@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::SaturatingAdd,
     organization::{
         NoPasses, Organization, Start, Wake,
         guard::{GuardRecord, GuardReport},
@@ -66,7 +67,7 @@ impl Session {
             progress: Progress::new(format!("reading {name}")),
             name,
             wakes,
-            deadline: Instant::now() + allowed,
+            deadline: Instant::now().saturating_add(allowed),
             allowed,
         }
     }

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::SaturatingAdd,
     plan::{ConnectionKey, Object, Registry, ResourceKey},
     telemetry::Metrics,
 };
@@ -89,9 +90,9 @@ impl Context {
     /// Waits until no pass has begun for a moment, so that what the last answers woke is written; at most `limit`.
     pub async fn settle(&self, limit: Duration) {
         const QUIET: Duration = Duration::from_millis(250);
-        let end = Instant::now() + limit;
+        let end = Instant::now().saturating_add(limit);
         loop {
-            let quiet_at = *self.last_pass.lock() + QUIET;
+            let quiet_at = self.last_pass.lock().saturating_add(QUIET);
             if quiet_at <= Instant::now() || end <= Instant::now() {
                 return;
             }

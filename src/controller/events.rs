@@ -102,7 +102,7 @@ fn certificates(before: Option<&Status>, after: &Status) -> Vec<(EventType, Stri
     more.map(|(type_, what, verb, before, after)| {
         let note = format!(
             "{} certificates more than before {verb}, {after} in all",
-            after - before
+            after.saturating_sub(before)
         );
         (type_, format!("Certificates{what}"), note)
     })

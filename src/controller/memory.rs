@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::organization::hold::Hold;
+use crate::{clock::scaled, organization::hold::Hold};
 
 /// The longest time between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
@@ -55,6 +55,6 @@ impl Memories {
         let longest = Duration::from_millis(500)
             .saturating_mul(1 << failures.min(12))
             .min(MAX_BACKOFF);
-        longest.mul_f64(0.1 + 0.9 * fastrand::f64())
+        scaled(longest, 0.1 + 0.9 * fastrand::f64())
     }
 }

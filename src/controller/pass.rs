@@ -15,6 +15,7 @@ use crate::{
         Reason, Status, annotations,
         reason::{Progress, condition},
     },
+    clock::SaturatingAdd,
     organization::{Organization, hold::Hold, state::Moment},
     plan::{
         ConnectionKey, Decision, Finalizer, Object, ResourceKey, Verdict,
@@ -360,13 +361,17 @@ where
             waiting_since,
             ..
         } = memory;
-        if waiting_since.is_some_and(|since| since + timeout <= now) {
+        if waiting_since.is_some_and(|since| since.saturating_add(timeout) <= now) {
             decision.verdict.progress = Progress::Stalled;
             decision.verdict.fleeting = false;
         }
-        let fleeting = fleeting_since.map(|since| since + FLEETING).filter(|at| *at > now);
+        let fleeting = fleeting_since
+            .map(|since| since.saturating_add(FLEETING))
+            .filter(|at| *at > now);
         let held = hold.map(|hold| hold.ends());
-        let waiting = waiting_since.map(|since| since + timeout).filter(|at| *at > now);
+        let waiting = waiting_since
+            .map(|since| since.saturating_add(timeout))
+            .filter(|at| *at > now);
         [fleeting, held, waiting].into_iter().flatten().min()
     }
 
@@ -388,7 +393,7 @@ where
             .memories
             .get(self.uid())
             .fleeting_since
-            .is_some_and(|since| since + FLEETING <= now)
+            .is_some_and(|since| since.saturating_add(FLEETING) <= now)
     }
 
     async fn write(&mut self, before: Option<&Status>, status: &Status) -> Result<(), PassError> {
@@ -444,6 +449,9 @@ where
 
 /// Looks again at a deadline; everything else comes as a wake.
 fn look_again(deadline: Option<Instant>) -> Action {
-    let wait = |at: Instant| at.saturating_duration_since(Instant::now()) + Duration::from_millis(10);
+    let wait = |at: Instant| {
+        at.saturating_duration_since(Instant::now())
+            .saturating_add(Duration::from_millis(10))
+    };
     deadline.map_or_else(Action::await_change, |at| Action::requeue(wait(at)))
 }

@@ -20,7 +20,10 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::plan::{Action, Call, ResourceKey, Write};
+use crate::{
+    clock::SaturatingAdd,
+    plan::{Action, Call, ResourceKey, Write},
+};
 
 use super::batch;
 
@@ -95,7 +98,7 @@ impl Guard {
     /// Everything was read: so many users are active.
     pub fn everything_was_read(&mut self, active_users: usize, now: Instant) {
         self.active_users = active_users;
-        let from = *self.judges_from.get_or_insert(now + self.settings.settle);
+        let from = *self.judges_from.get_or_insert(now.saturating_add(self.settings.settle));
         self.judge_by(from.max(now));
     }
 
@@ -150,7 +153,7 @@ impl Guard {
     }
 
     fn next_telling(&self, now: Instant) -> Instant {
-        self.told_at.map_or(now, |at| (at + TELL).max(now))
+        self.told_at.map_or(now, |at| at.saturating_add(TELL).max(now))
     }
 
     /// Judges what has settled: it is let through, or the whole of what waits is held. `wall` is the time of day.
@@ -173,16 +176,20 @@ impl Guard {
         let before = self.tripped;
         let settled = |kind: fn(Kind) -> bool| {
             self.waiting_items()
-                .any(|(_, item)| kind(item.kind) && item.since + self.settings.settle <= now)
+                .any(|(_, item)| kind(item.kind) && item.since.saturating_add(self.settings.settle) <= now)
         };
         let trips = |over: bool, was: bool, kind| over && (was || settled(kind));
         self.tripped = Tripped {
             destructive: trips(
-                spent.destructive + waiting.destructive > limit.destructive,
+                spent.destructive.saturating_add(waiting.destructive) > limit.destructive,
                 before.destructive,
                 Kind::is_destructive,
             ),
-            mails: trips(spent.mails + waiting.mails > limit.mails, before.mails, Kind::is_mail),
+            mails: trips(
+                spent.mails.saturating_add(waiting.mails) > limit.mails,
+                before.mails,
+                Kind::is_mail,
+            ),
         };
         judgement.news = self.tripped != before;
         self.grant(now, wall, &mut judgement);
@@ -204,10 +211,10 @@ impl Guard {
     /// Lets through what has settled and is not held.
     fn grant(&mut self, now: Instant, wall: Timestamp, judgement: &mut Judgement) {
         let (tripped, settle, revision) = (self.tripped, self.settings.settle, self.revision + 1);
-        let (part, until) = (Part::now(wall, self.part()), now + self.to_leave());
+        let (part, until) = (Part::now(wall, self.part()), now.saturating_add(self.to_leave()));
         let mut granted = Amounts::default();
         for item in self.items.values_mut().flat_map(BTreeMap::values_mut) {
-            if item.state != ItemState::Waiting || tripped.holds(item) || item.since + settle > now {
+            if item.state != ItemState::Waiting || tripped.holds(item) || item.since.saturating_add(settle) > now {
                 continue;
             }
             item.state = ItemState::Granted {
@@ -255,10 +262,11 @@ impl Guard {
         // What is held may go when the window has moved on.
         if let Some(oldest) = self.record.passed.first() {
             let age = Duration::try_from(wall.duration_since(oldest.at)).unwrap_or_default();
-            self.judge_by(now + self.counts().saturating_sub(age) + Duration::from_millis(1));
+            let left = self.counts().saturating_sub(age);
+            self.judge_by(now.saturating_add(left.saturating_add(Duration::from_millis(1))));
         }
         if self.waiting_items().any(|(_, item)| !item.told) {
-            self.judge_by(self.next_telling(now).max(now + Duration::from_millis(1)));
+            self.judge_by(self.next_telling(now).max(now.saturating_add(Duration::from_millis(1))));
         }
     }
 
@@ -426,7 +434,10 @@ impl Guard {
 
     fn limit(&self) -> Amounts {
         Amounts {
-            destructive: self.settings.count.max(self.active_users * self.settings.percent / 100),
+            destructive: self
+                .settings
+                .count
+                .max(self.active_users.saturating_mul(self.settings.percent) / 100),
             mails: self.settings.max_mails,
         }
     }
@@ -453,7 +464,7 @@ impl Guard {
     }
 
     fn part(&self) -> Duration {
-        self.settings.window / PARTS
+        self.settings.window.checked_div(PARTS).unwrap_or_default()
     }
 
     fn to_leave(&self) -> Duration {
@@ -462,7 +473,7 @@ impl Guard {
 
     /// How long an operation counts from when it was let through: a window from when it left, at the latest.
     fn counts(&self) -> Duration {
-        self.settings.window + self.to_leave()
+        self.settings.window.saturating_add(self.to_leave())
     }
 }
 

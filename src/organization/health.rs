@@ -5,7 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::{plan::observed::Unavailable, pluvo::error::Error};
+use crate::{
+    clock::{SaturatingAdd, scaled},
+    plan::observed::Unavailable,
+    pluvo::error::Error,
+};
 
 use super::sweep::Strategy;
 
@@ -57,7 +61,7 @@ impl Health {
         let asked = error.retry_after().unwrap_or_default();
         self.failures = self.failures.saturating_add(1);
         self.failure = Some(error);
-        now + asked + wait.mul_f64(0.5 + random / 2.0)
+        now.saturating_add(asked.saturating_add(scaled(wait, 0.5 + random / 2.0)))
     }
 
     /// A request succeeded. Returns whether that is news.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::SaturatingAdd;
+
 /// How long to wait for users that are being created: so long as there is progress, and no longer than five
 /// minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,7 @@ impl Hold {
     /// When to wait no longer.
     #[must_use]
     pub fn ends(&self) -> Instant {
-        (self.progress + Self::WITHOUT_PROGRESS).min(self.begun + Self::AT_MOST)
+        let patient = self.begun.saturating_add(Self::AT_MOST);
+        patient.min(self.progress.saturating_add(Self::WITHOUT_PROGRESS))
     }
 }

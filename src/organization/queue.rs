@@ -9,7 +9,10 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::plan::{Action, Call, ResourceKey};
+use crate::{
+    clock::SaturatingAdd,
+    plan::{Action, Call, ResourceKey},
+};
 
 use super::{
     batch::{self, Batch, Builder, Lock, lock_of},
@@ -200,7 +203,11 @@ impl Queue {
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         let (oldest, _) = self.ready.first()?;
-        Some(if self.is_full() { now } else { *oldest + self.linger })
+        Some(if self.is_full() {
+            now
+        } else {
+            oldest.saturating_add(self.linger)
+        })
     }
 
     /// Composes the next document from the heads of all lists, the longest waiting first. Of resources that are

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    clock::{SaturatingAdd, scaled},
     plan::{
         observed::{Key, Place},
         survey::Survey,
@@ -95,7 +96,9 @@ impl State {
             .chain(trainings)
             .chain(self.surveys.next_at(now))
             .min()
-            .map_or(Next::Nothing, |at| Next::At(at.max(now + Duration::from_millis(1))))
+            .map_or(Next::Nothing, |at| {
+                Next::At(at.max(now.saturating_add(Duration::from_millis(1))))
+            })
     }
 
     fn next_survey_pages(&mut self, now: Instant) -> Vec<(Survey, Query)> {
@@ -111,7 +114,7 @@ impl State {
         if is_first || !self.queue.is_stirring() {
             now
         } else {
-            self.schedule.due + self.settings.interval
+            self.schedule.due.saturating_add(self.settings.interval)
         }
     }
 
@@ -183,7 +186,7 @@ impl State {
             (false, Some((at, _))) if at > now => {}
             (false, previous) => {
                 let asked = previous.map_or(0, |(_, asked)| asked + 1);
-                self.schedule.trainings_at = Some((now + Duration::from_secs(1 << asked.min(6)), asked));
+                self.schedule.trainings_at = Some((now.saturating_add(Duration::from_secs(1 << asked.min(6))), asked));
                 self.schedule.trainings.extend(trainings);
             }
         }
@@ -426,7 +429,7 @@ impl State {
         self.schedule.due = sweep
             .started
             .max(now.checked_sub(self.settings.interval).unwrap_or(now))
-            + pause;
+            .saturating_add(pause);
         let is_in_doubt = sweep.strategy == Some(Strategy::PointReads) && !self.schedule.denied.is_empty();
         if std::mem::take(&mut self.schedule.requested) || is_in_doubt {
             self.schedule.due = now;
@@ -482,5 +485,5 @@ fn unlisted(key: &Key) -> bool {
 
 /// Sweeps of many organizations shall not fall on one moment.
 fn jittered(interval: Duration) -> Duration {
-    interval.mul_f64(0.95 + fastrand::f64() / 10.0)
+    scaled(interval, 0.95 + fastrand::f64() / 10.0)
 }

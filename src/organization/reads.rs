@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    clock::SaturatingAdd,
     plan::observed::{Key, Place},
     pluvo::{
         model::Id,
@@ -118,7 +119,10 @@ impl Reads {
         let objects = if self.wanted.len() >= pace.limit {
             Some(now)
         } else {
-            self.wanted.values().min().map(|since| *since + pace.linger)
+            self.wanted
+                .values()
+                .min()
+                .map(|since| since.saturating_add(pace.linger))
         };
         let sizes = self.sizes.values().map(|(at, _)| *at).min();
         let hints = self.hints_due(pace);
@@ -127,7 +131,7 @@ impl Reads {
 
     fn hints_due(&self, pace: Pace) -> Option<Instant> {
         let since = self.hinted.values().min()?;
-        Some((*since + pace.linger).max(self.hints_wait.unwrap_or(*since)))
+        Some(since.saturating_add(pace.linger).max(self.hints_wait.unwrap_or(*since)))
     }
 
     /// The next questions, without those that this server does not understand.
@@ -137,7 +141,7 @@ impl Reads {
         let due = self.sizes.iter_mut().filter(|(_, (at, _))| *at <= now);
         for ((group, role), (at, asked)) in due.take(limit) {
             *asked += 1;
-            *at = now + Duration::from_secs(1 << (*asked).min(6));
+            *at = now.saturating_add(Duration::from_secs(1 << (*asked).min(6)));
             questions.push((Question::Size(group.clone(), *role), Query::GroupSize(group.clone())));
         }
         let keys: Vec<_> = self.wanted.keys().take(limit - questions.len()).cloned().collect();
@@ -178,7 +182,7 @@ impl Reads {
             }
         }
         if questions.len() > before {
-            self.hints_wait = Some(now + pace.between_hints);
+            self.hints_wait = Some(now.saturating_add(pace.between_hints));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pluvo::limiter::Limits;
+use crate::{clock::seconds, pluvo::limiter::Limits};
 
 use super::{guard::GuardSettings, reads::Pace};
 
@@ -29,9 +29,9 @@ impl Settings {
     /// How direct reads become requests. What webhooks tell takes half of the requests at most.
     pub(super) fn pace(&self) -> Pace {
         Pace {
-            linger: self.linger / 4,
+            linger: self.linger.checked_div(4).unwrap_or_default(),
             limit: self.operations_per_request,
-            between_hints: Duration::from_secs_f64(2.0 / self.limits.requests_per_second.max(0.1)),
+            between_hints: seconds(2.0 / self.limits.requests_per_second.max(0.1)),
         }
     }
 }

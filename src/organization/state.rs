@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    clock::{SaturatingAdd, scaled},
     plan::{Call, ResourceKey, observed::Key, survey::Survey},
     pluvo::{
         request::{Query, QueryAnswer},
@@ -163,7 +164,10 @@ impl State {
                 at.duration_since(Timestamp::now()).try_into().unwrap_or_default()
             })
         };
-        let asked = read.asked.into_iter().map(|(survey, at)| (survey, now + until(at)));
+        let asked = read
+            .asked
+            .into_iter()
+            .map(|(survey, at)| (survey, now.saturating_add(until(at))));
         self.surveys.ask(resource, asked.collect(), now);
         for key in read.unknown {
             self.want(key, wants_reads, now);
@@ -244,7 +248,7 @@ impl State {
         self.queue.limit = settings.operations_per_request;
         self.queue.guard.reconfigure(settings.guard.clone(), now);
         if settings.interval < self.settings.interval {
-            self.schedule.sweep_by(now + settings.interval);
+            self.schedule.sweep_by(now.saturating_add(settings.interval));
         }
         self.settings = settings;
     }
@@ -323,12 +327,12 @@ impl State {
         let Some(due) = self.queue.due(now) else {
             return judged;
         };
-        let patient = due + self.settings.linger * 9;
+        let patient = due.saturating_add(self.settings.linger.saturating_mul(9));
         let due = match self.breaker.sends(now) {
             Sends::AfterAnswer => return judged,
             Sends::At(at) => at,
             Sends::Now if expects_more && !self.queue.is_full() => {
-                patient.min(due.max(now + self.settings.linger / 10))
+                patient.min(due.max(now.saturating_add(scaled(self.settings.linger, 0.1))))
             }
             Sends::Now => due,
         };

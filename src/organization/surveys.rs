@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    clock::SaturatingAdd,
     plan::{
         ResourceKey,
         observed::Key,
@@ -92,8 +93,8 @@ impl Surveys {
     /// When everything begins that is due by then.
     fn begin_at(&self) -> Option<Instant> {
         let due = *self.due.values().flat_map(BTreeMap::values).min()?;
-        let quiet = self.stirred_at.map_or(due, |at| at.max(due)) + QUIET;
-        Some(quiet.min(due + PATIENCE))
+        let quiet = self.stirred_at.map_or(due, |at| at.max(due)).saturating_add(QUIET);
+        Some(quiet.min(due.saturating_add(PATIENCE)))
     }
 
     /// When the next request is to leave.
@@ -169,7 +170,7 @@ impl Surveys {
         self.reads.retain(|read| read.survey() != *survey);
         self.requested.remove(survey);
         for at in self.due.get_mut(survey).into_iter().flat_map(BTreeMap::values_mut) {
-            *at = now + pause;
+            *at = now.saturating_add(pause);
         }
     }
 }

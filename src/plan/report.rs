@@ -181,7 +181,8 @@ fn correction(before: &Status, decision: &Decision, now: Timestamp) -> Option<Co
             kind: entry.kind,
         })
         .collect();
-    let count = drift.count - i64::try_from(decision.drift.len()).unwrap_or(i64::MAX);
+    let left = i64::try_from(decision.drift.len()).unwrap_or(i64::MAX);
+    let count = drift.count.saturating_sub(left);
     let listed = i64::try_from(right.len()).unwrap_or(i64::MAX);
     (!right.is_empty()).then(|| Correction {
         at: Time(now),

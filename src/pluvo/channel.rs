@@ -10,14 +10,13 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::clock::SaturatingAdd;
+
 use super::{
     error::Error,
     limiter::Limiter,
     transport::{Body, Reply, Request, Transport},
 };
-
-/// The longest that one answer can make us silent: a `Retry-After` of a week is a mistake.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// The pause after an answer 429 without `Retry-After`.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -90,8 +89,8 @@ impl Channel {
         let retry_after = reply.retry_after;
         match reply.status {
             429 => {
-                let pause = retry_after.unwrap_or(SHORTEST_PAUSE).min(LONGEST_PAUSE);
-                self.limiter.pause_until(Instant::now() + pause);
+                let pause = retry_after.unwrap_or(SHORTEST_PAUSE);
+                self.limiter.pause_until(Instant::now().saturating_add(pause));
                 Err(Error::Throttled { retry_after })
             }
             status @ (300..=399 | 500..) => Err(Error::Http { status, retry_after }),

@@ -8,6 +8,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::clock::{self, SaturatingAdd};
+
 use super::operation::Access;
 
 /// The limits of one connection.
@@ -121,15 +123,16 @@ impl Bucket {
 
     /// Takes a token, or says when there will be one.
     fn take(&mut self, now: Instant) -> Option<Instant> {
-        self.tokens = (self.tokens + (now - self.filled_at).as_secs_f64() * self.rate).min(self.burst);
+        self.tokens =
+            (self.tokens + now.saturating_duration_since(self.filled_at).as_secs_f64() * self.rate).min(self.burst);
         self.filled_at = now;
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
             return None;
         }
         // A millisecond is the resolution of the clock; less would be slept in a loop.
-        let wait = Duration::from_secs_f64((1.0 - self.tokens) / self.rate).max(Duration::from_millis(1));
-        Some(now + wait)
+        let wait = clock::seconds((1.0 - self.tokens) / self.rate).max(Duration::from_millis(1));
+        Some(now.saturating_add(wait))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock::scaled;
+
 use super::{error::Error, operation::Access};
 
 /// How persistent the client is within one call. What outlasts it is for the caller, who knows more: whether the
@@ -56,7 +58,7 @@ pub fn decide(policy: &Policy, attempt: u32, error: &Error, access: Access, rand
     }
     let doublings = attempt.saturating_sub(1).min(16);
     let backoff = policy.base.saturating_mul(1 << doublings).min(policy.ceiling);
-    Decision::After(asked + backoff.mul_f64(random.clamp(0.0, 1.0)))
+    Decision::After(asked.saturating_add(scaled(backoff, random.clamp(0.0, 1.0))))
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
+use crate::clock::SaturatingAdd;
+
 use super::{
     channel::Channel,
     error::{CredentialsError, Error},
@@ -157,10 +159,12 @@ impl TokenSource {
     }
 
     fn keep(&self, token: Token) -> Arc<Token> {
-        let life = token.expires.saturating_duration_since(Instant::now());
+        let arrived = Instant::now();
+        let life = token.expires.saturating_duration_since(arrived);
+        let early = life.checked_div(24).unwrap_or_default();
         let token = Arc::new(token);
         *self.current.lock() = Some(Current {
-            renew_at: token.expires - life / 24,
+            renew_at: arrived.saturating_add(life.saturating_sub(early)),
             token: token.clone(),
         });
         token
@@ -171,7 +175,7 @@ impl TokenSource {
         let now = Instant::now();
         let mut current = self.current.lock();
         let current = current.as_mut().filter(|current| current.token.expires > now)?;
-        current.renew_at = (now + RENEWAL_PAUSE).min(current.token.expires);
+        current.renew_at = now.saturating_add(RENEWAL_PAUSE).min(current.token.expires);
         Some(current.token.clone())
     }
 
@@ -216,7 +220,7 @@ impl TokenSource {
             scopes: answer.scope,
             accepted: AtomicBool::new(false),
             credentials: credentials.clone(),
-            expires: sent.checked_add(life).unwrap_or(sent + DEFAULT_LIFE),
+            expires: sent.saturating_add(life),
         })
     }
 }

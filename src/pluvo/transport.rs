@@ -13,6 +13,9 @@ use super::error::TransportError;
 /// The largest answer that is read. Fifty users with everything are about 50 kB.
 const MAX_ANSWER: usize = 16 << 20;
 
+/// The longest that one answer can make us silent: a `Retry-After` of a week is a mistake.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
 /// How long a connection is kept when idle: less than common servers keep theirs, because a write on a connection that
 /// the server is just closing has an unknown outcome.
 const IDLE: Duration = Duration::from_secs(30);
@@ -63,7 +66,7 @@ impl Request {
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// The header of that name, as a time from now.
+    /// The header of that name, as a time from now; five minutes at most.
     pub retry_after: Option<Duration>,
     /// Unpacked.
     pub body: Vec<u8>,
@@ -204,13 +207,16 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
 }
 
-/// Seconds, or a date (RFC 9110, 10.2.3).
+/// Seconds, or a date (RFC 9110, 10.2.3); no longer than [`LONGEST_PAUSE`].
 fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    Some(at.duration_since(now).max(SignedDuration::ZERO).unsigned_abs())
+    let text = text.trim();
+    let asked = if !text.is_empty() && text.chars().all(|digit| digit.is_ascii_digit()) {
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        at.duration_since(now).max(SignedDuration::ZERO).unsigned_abs()
+    };
+    Some(asked.min(LONGEST_PAUSE))
 }
 
 #[cfg(test)]

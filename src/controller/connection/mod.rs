@@ -17,6 +17,7 @@ use crate::{
         reason::{Progress, condition},
         status::DriftState,
     },
+    clock::SaturatingAdd,
     organization::{Start, guard::GuardReport, health::Health, settings::Settings, sweep},
     plan::{ConnectionKey, Verdict, report::transition},
     pluvo::{
@@ -193,7 +194,7 @@ impl Pass<'_> {
             client,
             settings,
             record: guard::record(self.connection.status.as_ref()),
-            first_sweep: Instant::now() + wait,
+            first_sweep: Instant::now().saturating_add(wait),
         };
         self.context.organizations.start(&self.key, identity, secret, start);
         self.wake_dependents();
@@ -304,9 +305,9 @@ impl Pass<'_> {
         }
         let stale_at = health
             .filter(|health| self.is_fresh(health))
-            .map(|_| Duration::from(self.connection.spec.interval) * 3);
+            .map(|_| self.stale_after());
         Ok(stale_at.map_or_else(Action::await_change, |after| {
-            Action::requeue(after + Duration::from_secs(1))
+            Action::requeue(after.saturating_add(Duration::from_secs(1)))
         }))
     }
 
@@ -354,13 +355,18 @@ impl Pass<'_> {
         counts.filter(|counted| counted.count > 0).collect()
     }
 
+    /// How old the last complete sweep may be.
+    fn stale_after(&self) -> Duration {
+        Settings::from(&self.connection.spec).interval.saturating_mul(3)
+    }
+
     /// Whether the last complete sweep, of this process or of one before, is at most three intervals old.
     fn is_fresh(&self, health: &Health) -> bool {
         let before = self
             .last_sweep()
             .and_then(|sweep| sweep.completed_at.as_ref())
             .map(|time| time.0);
-        let oldest = Duration::from(self.connection.spec.interval) * 3;
+        let oldest = self.stale_after();
         let age = |at| Duration::try_from(Timestamp::now().duration_since(at));
         health
             .sweep

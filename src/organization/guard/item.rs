@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::plan::{Action, Call, ResourceKey, Write, call::Destruction};
+use crate::{
+    clock::SaturatingAdd,
+    plan::{Action, Call, ResourceKey, Write, call::Destruction},
+};
 
 use super::{Amounts, record::Part};
 
@@ -36,7 +39,7 @@ impl Item {
     /// When it is to be judged, if it settles for so long.
     pub fn due(&self, settle: Duration) -> Option<Instant> {
         match self.state {
-            ItemState::Waiting => Some(self.since + settle),
+            ItemState::Waiting => Some(self.since.saturating_add(settle)),
             ItemState::Granted { until, .. } => until,
             ItemState::Left { .. } => None,
         }

@@ -71,7 +71,7 @@ impl Part {
 
 /// As Kubernetes stores it; the later second, so that nothing counts for less than the window.
 fn second_after(wall: Timestamp) -> Timestamp {
-    Timestamp::from_second(wall.as_second() + 1).unwrap_or(wall)
+    Timestamp::from_second(wall.as_second().saturating_add(1)).unwrap_or(wall)
 }
 
 /// What outlives a process.
@@ -88,8 +88,8 @@ impl GuardRecord {
     #[must_use]
     pub fn sum(&self) -> Amounts {
         self.passed.iter().fold(Amounts::default(), |sum, passed| Amounts {
-            destructive: sum.destructive + passed.amounts.destructive,
-            mails: sum.mails + passed.amounts.mails,
+            destructive: sum.destructive.saturating_add(passed.amounts.destructive),
+            mails: sum.mails.saturating_add(passed.amounts.mails),
         })
     }
 
@@ -99,8 +99,8 @@ impl GuardRecord {
         match self.passed.last_mut() {
             Some(last) if part.contains(last) => {
                 last.at = at;
-                last.amounts.destructive += amounts.destructive;
-                last.amounts.mails += amounts.mails;
+                last.amounts.destructive = last.amounts.destructive.saturating_add(amounts.destructive);
+                last.amounts.mails = last.amounts.mails.saturating_add(amounts.mails);
             }
             _ => self.passed.push(Passed { at, amounts }),
         }

@@ -8,6 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    clock::SaturatingAdd,
     plan::observed::Place,
     pluvo::{model::Id, request::MembershipChange},
 };
@@ -57,7 +58,7 @@ impl Acknowledgements {
     /// What was acknowledged for a user in a place and is still to be waited for.
     pub fn change(&self, place: &Place, user: &Id, now: Instant) -> Option<MembershipChange> {
         let acknowledged = self.by_place.get(place)?.get(user)?;
-        (now < acknowledged.at + self.timeout).then_some(acknowledged.change)
+        (now < acknowledged.at.saturating_add(self.timeout)).then_some(acknowledged.change)
     }
 
     /// The changes in a place.
@@ -122,12 +123,12 @@ impl Acknowledgements {
     pub fn expire(&mut self, now: Instant) -> (Vec<(Place, Id)>, Option<Instant>) {
         let (timeout, mut expired) = (self.timeout, Vec::new());
         for (place, users) in &mut self.by_place {
-            let late = users.extract_if(|_, user| user.at + timeout <= now);
+            let late = users.extract_if(|_, user| user.at.saturating_add(timeout) <= now);
             expired.extend(late.map(|(user, _)| (place.clone(), user)));
         }
         self.by_place.retain(|_, users| !users.is_empty());
         let waiting = self.by_place.values().flat_map(HashMap::values);
-        (expired, waiting.map(|user| user.at + timeout).min())
+        (expired, waiting.map(|user| user.at.saturating_add(timeout)).min())
     }
 }
 

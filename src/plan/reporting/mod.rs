@@ -149,7 +149,7 @@ impl Report<'_> {
         let rate = i64::from(self.scope.terms()?.limits.requests_per_second.max(1));
         let (interval, least) = (
             Duration::from(self.reporting.interval),
-            (2 * requests + rate - 1) / rate,
+            requests.saturating_mul(2).saturating_add(rate - 1) / rate,
         );
         if interval.as_secs_f64() >= f64::from(u32::try_from(least).unwrap_or(u32::MAX)) {
             return None;
