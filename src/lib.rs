@@ -5,14 +5,15 @@
 //! | module | what it is for | may use |
 //! |---|---|---|
 //! | [`clock`] | arithmetic on times that never panics | nothing |
+//! | [`supervise`] | tasks that must go on | nothing |
 //! | [`api`] | what people write: the resources, their status, conditions and reasons | nothing |
 //! | [`pluvo`] | what Pluvo says: operations, token, transport, errors | `clock` |
 //! | [`plan`] | pure: desired and observed in, changes and drift out | `api`, `pluvo` |
-//! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `clock`, `pluvo`, `plan` |
-//! | [`telemetry`] | metrics, health, logs | `api` |
-//! | [`webhook`] | what comes in from Pluvo | `pluvo` |
-//! | [`controller`] | kube-rs: watches, passes, status | `clock`, `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook` |
-//! | [`cli`] | the commands | `clock`, `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook`, `controller` |
+//! | [`organization`] | one organization as we know it: mirror, sweep, queue, batch | `clock`, `supervise`, `pluvo`, `plan` |
+//! | [`telemetry`] | metrics, health, logs | `supervise`, `api` |
+//! | [`webhook`] | what comes in from Pluvo | `supervise`, `pluvo` |
+//! | [`controller`] | kube-rs: watches, passes, status | `clock`, `supervise`, `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook` |
+//! | [`cli`] | the commands | `clock`, `supervise`, `api`, `pluvo`, `plan`, `organization`, `telemetry`, `webhook`, `controller` |
 //! | `main` | the operator's binary | `cli` |
 //!
 //! The Pluvo sandbox, the second binary, is a package of its own in `src/sandbox`: cargo lets neither use the other.
@@ -35,5 +36,6 @@ pub mod controller;
 pub mod organization;
 pub mod plan;
 pub mod pluvo;
+pub mod supervise;
 pub mod telemetry;
 pub mod webhook;

@@ -18,10 +18,11 @@ use pluvo_operator::{
         model::{FieldValue, User},
         token::Credentials,
     },
+    supervise::Supervisor,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{sync::mpsc::unbounded_channel, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     figures::{Figures, count},
@@ -172,10 +173,10 @@ impl Mirror {
             limits,
             ..Settings::default()
         };
-        let (wakes, mut woken) = unbounded_channel();
-        tokio::spawn(async move { while woken.recv().await.is_some() {} });
+        let (client, supervisor) = (Client::new(config)?, Supervisor::default());
+        let nobody = Box::new(|_| {});
         let mirror = Self {
-            organization: Organization::start_reading(Client::new(config)?, settings, Instant::now(), wakes),
+            organization: Organization::start_reading(client, settings, Instant::now(), nobody, &supervisor),
         };
         mirror.absent();
         Ok(mirror)

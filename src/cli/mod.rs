@@ -26,6 +26,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::supervise;
+
 use manifests::Manifests;
 
 /// Exit codes besides success and failure.
@@ -62,6 +64,7 @@ enum Command {
 ///
 /// What is to be shown to the user, who gets exit code 1.
 pub async fn main(cli: Cli) -> Result<ExitCode> {
+    supervise::exit_on_panic();
     if !matches!(cli.command, Command::Run(_)) {
         log_errors();
     }

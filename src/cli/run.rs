@@ -1,24 +1,28 @@
 //! `run`: the operator itself.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
 use tokio::{
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 
 use crate::{
-    controller::{self, Options},
+    controller::{self, Base, Options, Readiness},
     pluvo::endpoint::{AllowedHosts, Endpoint},
+    supervise::Supervisor,
     telemetry::{
         Metrics,
         logs::{self, Format},
-        server,
+        server::{self, Served},
     },
     webhook,
 };
+
+use super::plan::duration;
 
 /// Runs the operator against the cluster of the kubeconfig, or of the Pod's ServiceAccount.
 #[derive(Args, Debug)]
@@ -47,13 +51,17 @@ pub struct RunArgs {
     /// Resources of one kind that are looked at at the same time.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), env = "PLUVO_CONCURRENCY")]
     concurrency: u16,
+    /// How long a task may be busy with one thing before /healthz says that it is stuck.
+    #[arg(long, value_name = "DURATION", default_value = "20m", value_parser = duration, env = "PLUVO_STUCK_AFTER")]
+    stuck_after: Duration,
 }
 
 /// Runs until SIGTERM or SIGINT; a second one ends the process at once.
 ///
 /// # Errors
 ///
-/// The arguments, the address, the kubeconfig or the installed definitions cannot be used.
+/// The arguments, the address, the kubeconfig or the installed definitions cannot be used, or a task has ended that must
+/// not.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     logs::start(args.log_format, &args.log_level).with_context(|| format!("--log-level {}", args.log_level))?;
     let options = Options {
@@ -73,7 +81,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         .await
         .context("there is no cluster to talk to")?;
     let metrics = Arc::new(Metrics::default());
-    let (ready, readiness) = watch::channel(false);
+    let (readiness, supervisor) = (Arc::new(Readiness::default()), Supervisor::new(args.stuck_after));
     let (stop, stopping) = watch::channel(false);
     let listener = server::bind(args.listen)
         .await
@@ -89,16 +97,33 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let mut stopped = stopping.clone();
-    let serving = tokio::spawn(server::serve(listener, metrics.clone(), readiness, async move {
-        // The sender lives until the process ends.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    }));
+    let base = Base {
+        client,
+        metrics,
+        readiness,
+        supervisor,
+        stop: stopping,
+    };
+    serve(listener, &base);
     on_signal(stop)?;
-    controller::run(client, options, metrics, ready, webhooks, stopping).await?;
-    serving.abort();
+    controller::run(base, options, webhooks).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves metrics and probes until the process ends.
+fn serve(listener: TcpListener, base: &Base) {
+    let (supervisor, readiness) = (base.supervisor.clone(), base.readiness.clone());
+    let served = Served {
+        metrics: base.metrics.clone(),
+        health: Arc::new(move || supervisor.stuck()),
+        readiness: Arc::new(move || readiness.behind()),
+    };
+    base.supervisor.spawn("metrics server", base.stop.clone(), async move {
+        if let Err(error) = server::serve(listener, served, pending()).await {
+            tracing::error!(%error, "metrics and probes cannot be served any more");
+        }
+    });
 }
 
 fn on_signal(stop: watch::Sender<bool>) -> anyhow::Result<()> {

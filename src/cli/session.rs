@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     clock::SaturatingAdd,
     organization::{
-        NoPasses, Organization, Start, Wake,
+        NoPasses, Organization, Start, Wake, Wakes,
         guard::{GuardRecord, GuardReport},
         settings::Settings,
         state::Moment,
@@ -19,6 +19,7 @@ use crate::{
     },
     plan::{Call, ResourceKey},
     pluvo::{Traffic, client::Client},
+    supervise::Supervisor,
 };
 
 /// A sweep is not repeated while a command runs, unless something is still unknown after it.
@@ -31,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// An organization that can be looked at. Nothing can be written through it.
 pub struct Session {
     organization: Organization,
+    supervisor: Supervisor,
     name: String,
     wakes: UnboundedReceiver<Wake>,
     deadline: Instant,
@@ -54,16 +56,20 @@ impl Session {
         client: Client,
         settings: &Settings,
         allowed: Duration,
-        start: fn(Client, Settings, Instant, tokio::sync::mpsc::UnboundedSender<Wake>) -> Organization,
+        start: fn(Client, Settings, Instant, Wakes, &Supervisor) -> Organization,
     ) -> Self {
         let (sender, wakes) = tokio::sync::mpsc::unbounded_channel();
+        // Nobody listens any more only when the command ends.
+        let sender = Box::new(move |wake| drop(sender.send(wake)));
+        let supervisor = Supervisor::default();
         let name = client.endpoint().to_string();
         let settings = Settings {
             interval: INTERVAL,
             ..settings.clone()
         };
         Self {
-            organization: start(client, settings, Instant::now(), sender),
+            organization: start(client, settings, Instant::now(), sender, &supervisor),
+            supervisor,
             progress: Progress::new(format!("reading {name}")),
             name,
             wakes,
@@ -104,6 +110,7 @@ impl Session {
             let wake = tokio::select! {
                 wake = self.wakes.recv() => wake,
                 () = sleep_until(until) => None,
+                ended = self.supervisor.failed() => return Err(ended.into()),
                 () = sleep(self.progress.pause()) => {
                     self.progress.report(self.organization.traffic());
                     if quiet_since.elapsed() > PATIENCE {
@@ -171,16 +178,21 @@ impl Writer {
     /// Begins to read and write an organization, for at most `allowed`.
     pub fn start(client: Client, settings: &Settings, allowed: Duration) -> Self {
         Self {
-            session: Session::over(client, settings, allowed, |client, settings, first_sweep, wakes| {
-                let start = Start {
-                    name: client.endpoint().to_string().into(),
-                    client,
-                    settings,
-                    record: GuardRecord::default(), // there is nothing but this run
-                    first_sweep,
-                };
-                Organization::start(start, wakes, Box::new(NoPasses))
-            }),
+            session: Session::over(
+                client,
+                settings,
+                allowed,
+                |client, settings, first_sweep, wakes, supervisor| {
+                    let start = Start {
+                        name: client.endpoint().to_string().into(),
+                        client,
+                        settings,
+                        record: GuardRecord::default(), // there is nothing but this run
+                        first_sweep,
+                    };
+                    Organization::start(start, wakes, Box::new(NoPasses), supervisor)
+                },
+            ),
         }
     }
 

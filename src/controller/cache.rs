@@ -15,14 +15,14 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::sync::watch::Sender;
 
 use crate::{
     api,
     plan::{Object, ResourceKey, registry::Declarable},
+    supervise,
 };
 
-use super::{context::Context, status};
+use super::{context::Context, readiness, status};
 
 /// Objects in one page of a list. Decoding takes several times the memory of what is kept of it.
 const PAGE: u32 = 100;
@@ -89,9 +89,13 @@ pub fn store<C: Resource<DynamicType = ()> + Clone + 'static>() -> (Writer<C>, S
     (writer, store)
 }
 
-/// Watches a kind for ever. `synced` becomes true when everything that there is has been shown.
-pub async fn watch<K, S>(api: Api<DeserializeGuard<K>>, mut writer: Writer<Cached<K>>, sink: S, synced: Sender<bool>)
-where
+/// Watches a kind for ever. `progress` is told how far the watch is.
+pub async fn watch<K, S>(
+    api: Api<DeserializeGuard<K>>,
+    mut writer: Writer<Cached<K>>,
+    sink: S,
+    progress: readiness::Watch,
+) where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
     S: Sink<K>,
 {
@@ -101,6 +105,10 @@ where
     // not hold would be dropped.
     let mut news = Vec::new();
     while let Some(event) = events.next().await {
+        let _item = supervise::begin().await;
+        if event.is_ok() {
+            progress.goes_on();
+        }
         match event {
             Ok(Event::Init) => {
                 listed.clear();
@@ -123,7 +131,7 @@ where
                 }
                 news.drain(..).for_each(|object| sink.set(object));
                 sink.completed();
-                synced.send_replace(true);
+                progress.complete();
             }
             Ok(Event::Apply(object)) => {
                 if let Some(seen) = look_at(object, &sink) {
@@ -138,7 +146,10 @@ where
                     writer.apply_watcher_event(&Event::Delete(Cached(Arc::new(object))));
                 }
             }
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted"),
+            Err(error) => {
+                progress.interrupted();
+                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted");
+            }
         }
     }
 }

@@ -4,22 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use kube::{Client, runtime::events::Recorder};
 use parking_lot::Mutex;
-use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     clock::SaturatingAdd,
-    plan::{ConnectionKey, Object, Registry, ResourceKey},
+    plan::{Object, Registry, ResourceKey},
+    supervise::Supervisor,
     telemetry::Metrics,
 };
 
 use super::{
-    Options, events, figures,
-    going::Going,
-    memory::Memories,
-    organizations::{HealthChange, Organizations},
+    Base, Options, Readiness, events, figures, going::Going, memory::Memories, organizations::Organizations,
     wake::Wakes,
 };
 
@@ -43,29 +38,39 @@ pub struct Context {
     pub recorder: Recorder,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// How far the watches are.
+    pub readiness: Arc<Readiness>,
+    /// Looks after the tasks.
+    pub supervisor: Supervisor,
+    /// Becomes true when everything is to end.
+    pub stop: watch::Receiver<bool>,
     last_pass: Mutex<Instant>,
     started: watch::Sender<bool>,
 }
 
 impl Context {
     /// Nothing is known yet.
-    pub fn new(
-        client: Client,
-        options: Options,
-        metrics: Arc<Metrics>,
-        wakes: Wakes,
-        health: UnboundedSender<(ConnectionKey, HealthChange)>,
-    ) -> Self {
+    pub fn new(base: Base, options: Options, wakes: Wakes) -> Self {
+        let Base {
+            client,
+            metrics,
+            readiness,
+            supervisor,
+            stop,
+        } = base;
         Self {
             recorder: Recorder::new(client.clone(), events::reporter()),
             going: Going::new(client.clone()),
             client,
             options,
             registry: Mutex::new(Registry::awaiting_watches()),
-            organizations: Organizations::new(health, wakes.awaited.clone()),
+            organizations: Organizations::new(wakes.clone(), supervisor.clone()),
             memories: Memories::default(),
             wakes,
             metrics,
+            readiness,
+            supervisor,
+            stop,
             last_pass: Mutex::new(Instant::now()),
             started: watch::Sender::new(false),
         }

@@ -2,7 +2,7 @@
 
 use kube::Client;
 
-use crate::api;
+use crate::{api, supervise::TaskEnded};
 
 /// Why a pass failed. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +24,9 @@ impl From<kube::Error> for PassError {
     }
 }
 
-/// Why the operator cannot start.
+/// Why the operator does not run.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum RunError {
     /// A definition is missing.
     #[error(
         "the CustomResourceDefinition {name} is not installed or may not be used{}: install the Helm chart, or run `pluvo-operator crds | kubectl apply -f -` ({source})",
@@ -40,10 +40,13 @@ pub enum StartError {
         /// What the API server says.
         source: Box<kube::Error>,
     },
+    /// A task has ended that must not.
+    #[error(transparent)]
+    Ended(#[from] TaskEnded),
 }
 
 /// Checks that every kind can be listed, so that a missing definition is told at once and by name.
-pub async fn check_crds(client: &Client, namespace: Option<&str>) -> Result<(), StartError> {
+pub async fn check_crds(client: &Client, namespace: Option<&str>) -> Result<(), RunError> {
     use kube::{
         Api,
         api::ListParams,
@@ -59,7 +62,7 @@ pub async fn check_crds(client: &Client, namespace: Option<&str>) -> Result<(), 
         };
         api.list_metadata(&ListParams::default().limit(1))
             .await
-            .map_err(|source| StartError::Definition {
+            .map_err(|source| RunError::Definition {
                 name: crd.metadata.name.clone().unwrap_or_default(),
                 namespace: namespace.map(str::to_owned),
                 source: Box::new(source),

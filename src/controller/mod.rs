@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `cache` | one watch per kind; feeds the registry and wakes passes when something but a status changed |
+//! | `readiness` | which watches are behind |
 //! | `pass` | one pass over one managed resource, the same stages for every kind |
 //! | `connection` | one pass over one connection; starts and stops organizations |
 //! | `organizations`, `settings`, `secret` | from a connection to its organization |
@@ -23,6 +24,7 @@ mod going;
 mod memory;
 mod organizations;
 mod pass;
+mod readiness;
 mod release;
 mod secret;
 mod settings;
@@ -30,28 +32,35 @@ mod status;
 mod wake;
 mod webhooks;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::join_all};
 use kube::{
     Api, Client, Resource,
     core::NamespaceResourceScope,
-    runtime::{applier, controller},
+    runtime::{
+        applier,
+        controller::{self, Action},
+    },
 };
+use serde::de::DeserializeOwned;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    api::{self, Kind, PluvoConnection, for_each_kind},
+    api::{self, Kind, for_each_kind},
     plan::registry::Declarable,
     pluvo::endpoint::{AllowedHosts, Endpoint},
+    supervise::{self, Supervisor},
     telemetry::Metrics,
     webhook,
 };
 
-use cache::{Cached, ManagedSink};
+use cache::{Cached, ManagedSink, Sink};
 use context::Context;
+use error::PassError;
 
-pub use error::StartError;
+pub use error::RunError;
+pub use readiness::Readiness;
 pub use release::release;
 
 /// What the operator is started with.
@@ -77,58 +86,80 @@ impl Options {
     }
 }
 
-/// Runs the controllers until `stop` becomes true and everything under way has ended. `ready` becomes true when all
-/// watches have shown everything that there is. `webhooks`: where Pluvo's deliveries come in.
-pub async fn run(
-    client: Client,
-    options: Options,
-    metrics: Arc<Metrics>,
-    ready: watch::Sender<bool>,
-    webhooks: Option<TcpListener>,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), StartError> {
-    error::check_crds(&client, options.namespace.as_deref()).await?;
-    let (wakes, woken) = wake::channels(metrics.awaited_passes.clone());
-    let (health, health_changes) = tokio::sync::mpsc::unbounded_channel();
-    let context = Arc::new(Context::new(client.clone(), options, metrics, wakes.clone(), health));
-    let forwarding = tokio::spawn(organizations::forward_wakes(context.clone(), health_changes));
+/// What the controllers stand on.
+#[derive(Clone)]
+pub struct Base {
+    /// Kubernetes.
+    pub client: Client,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Is told how far the watches are.
+    pub readiness: Arc<Readiness>,
+    /// Looks after the tasks.
+    pub supervisor: Supervisor,
+    /// Becomes true when everything is to end.
+    pub stop: watch::Receiver<bool>,
+}
 
+/// Runs the controllers until `stop` becomes true and everything under way has ended. `webhooks`: where Pluvo's deliveries
+/// come in.
+///
+/// # Errors
+///
+/// A definition is missing, or a task has ended that must not: nothing is waited for then, and the process must end.
+pub async fn run(base: Base, options: Options, webhooks: Option<TcpListener>) -> Result<(), RunError> {
+    let supervisor = base.supervisor.clone();
+    tokio::select! {
+        ended = supervisor.failed() => Err(ended.into()),
+        ended = run_supervised(base, options, webhooks) => ended,
+    }
+}
+
+async fn run_supervised(base: Base, options: Options, webhooks: Option<TcpListener>) -> Result<(), RunError> {
+    error::check_crds(&base.client, options.namespace.as_deref()).await?;
+    let (wakes, woken) = wake::channels(base.metrics.awaited_passes.clone());
+    let (readiness, mut stop) = (base.readiness.clone(), base.stop.clone());
+    let context = Arc::new(Context::new(base, options, wakes.clone()));
     let managed = woken.managed.into_iter();
     let mut kinds: Vec<_> = managed
         .map(|(kind, queue)| managed_kind(kind, &context, queue))
         .chain([connection_kind(&context, woken.connections)])
         .collect();
-    for kind in &mut kinds {
-        if wait_or_stop(&mut kind.synced, &mut stop).await {
-            abort(kinds, &forwarding);
-            return Ok(());
-        }
+    let complete = tokio::select! {
+        () = readiness.completed() => true,
+        _ = stop.wait_for(|stop| *stop) => false,
+    };
+    if complete {
+        tracing::info!("all watches are complete");
+        context.start_passes();
+        let receiving = webhooks.map(|listener| receive(listener, &context));
+        // Errors only if the sender is gone, which ends the process as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+        tracing::info!("stopping: no new requests, waiting for those under way");
+        context.organizations.stop_all().await;
+        context.settle(Duration::from_secs(5)).await;
+        wakes.close();
+        join_all(kinds.iter_mut().map(|kind| &mut kind.passes)).await;
+        receiving.iter().for_each(JoinHandle::abort);
     }
-    context.start_passes();
-    let receiving = webhooks.map(|listener| receive(listener, context.clone(), stop.clone()));
-    ready.send_replace(true);
-    tracing::info!("all watches are complete");
-    // Errors only if the sender is gone, which ends the process as well.
-    let _ = stop.wait_for(|stop| *stop).await;
-    tracing::info!("stopping: no new requests, waiting for those under way");
-    context.organizations.stop_all().await;
-    context.settle(Duration::from_secs(5)).await;
-    wakes.close();
-    join_all(kinds.iter_mut().map(|kind| &mut kind.passes)).await;
-    abort(kinds, &forwarding);
-    receiving.iter().for_each(JoinHandle::abort);
+    for kind in kinds {
+        kind.watch.abort();
+        kind.passes.abort();
+    }
     Ok(())
 }
 
-/// Serves webhooks until `stop` becomes true.
-fn receive(listener: TcpListener, context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
-    tokio::spawn(async move {
+/// Serves webhooks until the operator is stopped.
+fn receive(listener: TcpListener, context: &Arc<Context>) -> JoinHandle<()> {
+    let (receiver, stop) = (context.clone(), context.stop.clone());
+    let mut stopped = stop.clone();
+    context.supervisor.spawn("webhook server", stop, async move {
         let stopped = async move {
             // Errors only if the sender is gone, which ends the process as well.
-            let _ = stop.wait_for(|stop| *stop).await;
+            let _ = stopped.wait_for(|stop| *stop).await;
         };
-        if let Err(error) = webhook::serve(listener, context, stopped).await {
-            tracing::error!(%error, "webhooks are not received any more");
+        if let Err(error) = webhook::serve(listener, receiver, stopped).await {
+            tracing::error!(%error, "webhooks cannot be received any more");
         }
     })
 }
@@ -137,7 +168,6 @@ fn receive(listener: TcpListener, context: Arc<Context>, mut stop: watch::Receiv
 struct Tasks {
     watch: JoinHandle<()>,
     passes: JoinHandle<()>,
-    synced: watch::Receiver<bool>,
 }
 
 macro_rules! managed_kind {
@@ -150,52 +180,48 @@ macro_rules! managed_kind {
 for_each_kind!(managed_kind);
 
 fn managed<K: Declarable>(context: &Arc<Context>, queue: wake::Queue) -> Tasks {
-    let (writer, store) = cache::store::<Cached<K>>();
-    let (synced_tx, synced) = watch::channel(false);
-    let sink = ManagedSink::<K>::new(context.clone());
-    let watch = tokio::spawn(cache::watch(
-        context.options.api(context.client.clone()),
-        writer,
-        sink,
-        synced_tx,
-    ));
-    let config = controller::Config::default().concurrency(context.options.concurrency);
-    let context = context.clone();
-    let passes = tokio::spawn(async move {
-        context.passes_started().await;
-        let stream = applier(
-            |object, context| Box::pin(pass::run::<K>(object, context)),
-            pass::on_error,
-            context.clone(),
-            store,
-            queue.into_stream(),
-            config,
-        );
-        stream
-            .for_each(|result| async move { context::log_result(result) })
-            .await;
-    });
-    Tasks { watch, passes, synced }
+    tasks(context, queue, ManagedSink::<K>::new(context.clone()), pass::run::<K>)
 }
 
 fn connection_kind(context: &Arc<Context>, queue: wake::Queue) -> Tasks {
-    let (writer, store) = cache::store::<Cached<PluvoConnection>>();
-    let (synced_tx, synced) = watch::channel(false);
-    let sink = connection::Sink::new(context.clone());
-    let watch = tokio::spawn(cache::watch(
-        context.options.api(context.client.clone()),
-        writer,
-        sink,
-        synced_tx,
-    ));
-    let context = context.clone();
-    let passes = tokio::spawn(async move {
-        context.passes_started().await;
-        let config = controller::Config::default().concurrency(context.options.concurrency);
+    tasks(context, queue, connection::Sink::new(context.clone()), connection::run)
+}
+
+/// Watches a kind, and runs the passes that its queue asks for once all watches are complete.
+fn tasks<K, S, P>(
+    context: &Arc<Context>,
+    queue: wake::Queue,
+    sink: S,
+    pass: fn(Arc<Cached<K>>, Arc<Context>) -> P,
+) -> Tasks
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
+    K: Clone + Debug + Send + Sync + 'static,
+    S: Sink<K> + Sync,
+    P: Future<Output = Result<Action, PassError>> + Send + 'static,
+{
+    let kind = K::kind(&());
+    let (writer, store) = cache::store::<Cached<K>>();
+    let objects = context.options.api(context.client.clone());
+    let progress = context.readiness.watch(&kind);
+    let watch = context.supervisor.spawn(
+        &format!("watch of {kind}"),
+        context.stop.clone(),
+        cache::watch(objects, writer, sink, progress),
+    );
+    let config = controller::Config::default().concurrency(context.options.concurrency);
+    let shared = context.clone();
+    let run = async move {
+        shared.passes_started().await;
         let stream = applier(
-            |object, context| Box::pin(connection::run(object, context)),
+            move |object, context| {
+                Box::pin(async move {
+                    let _item = supervise::begin().await;
+                    pass(object, context).await
+                })
+            },
             pass::on_error,
-            context.clone(),
+            shared,
             store,
             queue.into_stream(),
             config,
@@ -203,21 +229,9 @@ fn connection_kind(context: &Arc<Context>, queue: wake::Queue) -> Tasks {
         stream
             .for_each(|result| async move { context::log_result(result) })
             .await;
-    });
-    Tasks { watch, passes, synced }
-}
-
-async fn wait_or_stop(synced: &mut watch::Receiver<bool>, stop: &mut watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        _ = synced.wait_for(|synced| *synced) => false,
-        _ = stop.wait_for(|stop| *stop) => true,
-    }
-}
-
-fn abort(kinds: Vec<Tasks>, forwarding: &JoinHandle<()>) {
-    forwarding.abort();
-    for kind in kinds {
-        kind.watch.abort();
-        kind.passes.abort();
-    }
+    };
+    let passes = context
+        .supervisor
+        .spawn(&format!("passes over {kind}"), context.stop.clone(), run);
+    Tasks { watch, passes }
 }

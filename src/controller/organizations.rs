@@ -3,23 +3,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
     organization::{Organization, Start, Wake},
     plan::ConnectionKey,
+    supervise::Supervisor,
 };
 
-use super::{context::Context, secret::SecretSource, wake::Awaited};
-
-/// Something about an organization changed.
-pub type HealthChange = Wake;
+use super::{secret::SecretSource, wake::Wakes};
 
 /// The organizations of all connections.
 pub struct Organizations {
     running: Mutex<HashMap<ConnectionKey, Running>>,
-    changes: UnboundedSender<(ConnectionKey, HealthChange)>,
-    awaited: Awaited,
+    wakes: Wakes,
+    supervisor: Supervisor,
 }
 
 struct Running {
@@ -42,12 +39,12 @@ pub struct Identity {
 }
 
 impl Organizations {
-    /// None yet. `changes` is told whose passes are to run; `awaited` says whether passes are to come.
-    pub fn new(changes: UnboundedSender<(ConnectionKey, HealthChange)>, awaited: Awaited) -> Self {
+    /// None yet. What they tell becomes passes through `wakes`.
+    pub fn new(wakes: Wakes, supervisor: Supervisor) -> Self {
         Self {
             running: Mutex::default(),
-            changes,
-            awaited,
+            wakes,
+            supervisor,
         }
     }
 
@@ -72,9 +69,13 @@ impl Organizations {
 
     /// Starts the organization of a connection.
     pub fn start(&self, connection: &ConnectionKey, identity: Identity, secret: Arc<SecretSource>, start: Start) {
-        let (wakes, mut woken) = unbounded_channel();
-        let passes = Box::new(self.awaited.clone());
-        let organization = Organization::start(start, wakes, passes);
+        let (wakes, woken) = (self.wakes.clone(), connection.clone());
+        let wake = move |wake| match wake {
+            Wake::Connection => wakes.connection(&woken),
+            Wake::Resources(resources) => wakes.resources(&resources),
+        };
+        let passes = Box::new(self.wakes.awaited.clone());
+        let organization = Organization::start(start, Box::new(wake), passes, &self.supervisor);
         let organization = Arc::new(organization);
         self.running.lock().insert(
             connection.clone(),
@@ -84,13 +85,6 @@ impl Organizations {
                 secret,
             },
         );
-        let (changes, connection) = (self.changes.clone(), connection.clone());
-        tokio::spawn(async move {
-            while let Some(wake) = woken.recv().await {
-                // Nobody listens any more only while the process ends.
-                let _ = changes.send((connection.clone(), wake));
-            }
-        });
     }
 
     /// Stops the organization of a connection.
@@ -111,16 +105,6 @@ impl Organizations {
             .collect();
         for organization in all {
             organization.stop().await;
-        }
-    }
-}
-
-/// Turns what organizations tell into passes.
-pub async fn forward_wakes(context: Arc<Context>, mut changes: UnboundedReceiver<(ConnectionKey, HealthChange)>) {
-    while let Some((connection, change)) = changes.recv().await {
-        match change {
-            Wake::Connection => context.wakes.connection(&connection),
-            Wake::Resources(resources) => context.wakes.resources(&resources),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         request::QueryAnswer,
         response::{EntryError, Response},
     },
+    supervise::{self, Current},
 };
 
 use super::{
@@ -37,16 +38,19 @@ pub(super) async fn read(shared: Arc<Shared>) {
     })
     .await
     {
+        let item = supervise::begin().await;
         if shared.state.lock().take_reread_credentials()
             && let Err(error) = shared.client.reread_credentials().await
         {
             tracing::warn!(organization = %shared.client.endpoint(), %error, "the credentials cannot be read");
         }
+        // A slot becomes free when a request ends, and each of these is an item of its own.
+        drop(item);
         let Some(slot) = stoppable(&shared, shared.client.acquire(Access::Read)).await else {
             shared.state.lock().inquiry_failed(&inquiry);
             break;
         };
-        under_way.spawn(inquire(shared.clone(), slot, inquiry));
+        under_way.spawn(Current::get().run(inquire(shared.clone(), slot, inquiry)));
         while under_way.try_join_next().is_some() {}
     }
     under_way.join_all().await;
@@ -65,7 +69,7 @@ pub(super) async fn write(shared: Arc<Shared>) {
         let awaited = |resource: &ResourceKey| shared.passes.are_to_come_over(resource);
         let next = shared.state.lock().next_batch(&awaited, Instant::now());
         if let Next::Send(batch) = next {
-            under_way.spawn(mutate(shared.clone(), slot, batch));
+            under_way.spawn(Current::get().run(mutate(shared.clone(), slot, batch)));
         } else {
             // Everything that is due waits for something under way; its end wakes us.
             drop(slot);
@@ -118,6 +122,7 @@ async fn stoppable<T>(shared: &Shared, wait: impl Future<Output = T>) -> Option<
 async fn introspect(shared: &Shared) -> bool {
     let mut once = false;
     loop {
+        let item = supervise::begin().await;
         let Some(checked) = stoppable(shared, shared.client.check_schema(once)).await else {
             return false;
         };
@@ -136,6 +141,7 @@ async fn introspect(shared: &Shared) -> bool {
                     state.breaker.open_until()
                 };
                 shared.wake();
+                drop(item);
                 let wait = sleep_until(open_until.unwrap_or_else(Instant::now));
                 if stoppable(shared, wait).await.is_none() {
                     return false;
@@ -154,6 +160,7 @@ fn document(shared: &Shared, access: Access, operations: &[Operation]) -> Docume
 }
 
 async fn inquire(shared: Arc<Shared>, slot: Slot, inquiry: Inquiry) {
+    let _item = supervise::begin().await;
     let operations: Vec<_> = inquiry.queries().map(crate::pluvo::request::Query::operation).collect();
     let document = document(&shared, Access::Read, &operations);
     let sent = Instant::now();
@@ -190,6 +197,7 @@ fn decode(inquiry: &Inquiry, mut response: Response) -> Vec<Result<QueryAnswer, 
 }
 
 async fn mutate(shared: Arc<Shared>, slot: Slot, batch: Batch) {
+    let _item = supervise::begin().await;
     let operations: Vec<_> = batch.entries.iter().map(|entry| entry.mutation.operation()).collect();
     let document = document(&shared, Access::Write, &operations);
     let sent = Instant::now();

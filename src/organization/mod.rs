@@ -29,15 +29,12 @@ pub mod view;
 use std::{collections::BTreeSet, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::{Notify, mpsc::UnboundedSender},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 use crate::{
     plan::{Call, ResourceKey},
     pluvo::{Traffic, client::Client, webhook::Notice},
+    supervise::Supervisor,
 };
 
 use guard::{GuardRecord, GuardReport};
@@ -71,9 +68,12 @@ struct Shared {
     reading: Notify,
     writing: Notify,
     stopping: tokio::sync::watch::Sender<bool>,
-    wakes: UnboundedSender<Wake>,
+    wakes: Wakes,
     passes: Box<dyn Passes>,
 }
+
+/// Whoever is told whom to wake. It must not wait, nor ask the organization anything.
+pub type Wakes = Box<dyn Fn(Wake) + Send + Sync>;
 
 /// What an organization is started with.
 pub struct Start {
@@ -114,10 +114,11 @@ impl Passes for NoPasses {
 impl Organization {
     /// Starts to read and write an organization. `wakes` is told whom to wake.
     #[must_use]
-    pub fn start(start: Start, wakes: UnboundedSender<Wake>, passes: Box<dyn Passes>) -> Self {
+    pub fn start(start: Start, wakes: Wakes, passes: Box<dyn Passes>, supervisor: &Supervisor) -> Self {
         let state = State::new(start.settings, start.record, start.first_sweep);
-        let organization = Self::begin(start.name, start.client, state, wakes, passes);
-        let writing = tokio::spawn(driver::write(organization.shared.clone()));
+        let organization = Self::begin(start.name, start.client, state, wakes, passes, supervisor);
+        let shared = &organization.shared;
+        let writing = shared.spawn("writes", driver::write(shared.clone()), supervisor);
         organization.tasks.lock().push(writing);
         organization
     }
@@ -128,18 +129,20 @@ impl Organization {
         client: Client,
         settings: Settings,
         first_sweep: Instant,
-        wakes: UnboundedSender<Wake>,
+        wakes: Wakes,
+        supervisor: &Supervisor,
     ) -> Self {
         let state = State::new(settings, GuardRecord::default(), first_sweep);
-        Self::begin("".into(), client, state, wakes, Box::new(NoPasses))
+        Self::begin("".into(), client, state, wakes, Box::new(NoPasses), supervisor)
     }
 
     fn begin(
         name: Arc<str>,
         client: Client,
         state: State,
-        wakes: UnboundedSender<Wake>,
+        wakes: Wakes,
         passes: Box<dyn Passes>,
+        supervisor: &Supervisor,
     ) -> Self {
         let shared = Arc::new(Shared {
             name,
@@ -151,7 +154,7 @@ impl Organization {
             wakes,
             passes,
         });
-        let reading = tokio::spawn(driver::read(shared.clone()));
+        let reading = shared.spawn("reads", driver::read(shared.clone()), supervisor);
         Self {
             shared,
             tasks: Mutex::new(vec![reading]),
@@ -303,12 +306,22 @@ impl Shared {
     /// Tells whom the last changes concern. Called after every change, outside of the lock.
     fn wake(&self) {
         let (resources, connection) = self.state.lock().take_woken();
-        // Nobody listens any more only while the process ends.
         if connection {
-            let _ = self.wakes.send(Wake::Connection);
+            (self.wakes)(Wake::Connection);
         }
         if !resources.is_empty() {
-            let _ = self.wakes.send(Wake::Resources(resources));
+            (self.wakes)(Wake::Resources(resources));
         }
+    }
+
+    /// Starts a task that goes on until the organization is stopped.
+    fn spawn(
+        &self,
+        what: &str,
+        task: impl Future<Output = ()> + Send + 'static,
+        supervisor: &Supervisor,
+    ) -> JoinHandle<()> {
+        let name = format!("{what} of {}", self.name);
+        supervisor.spawn(&name, self.stopping.subscribe(), task)
     }
 }

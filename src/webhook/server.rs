@@ -5,8 +5,9 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, header::CONNECTION},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -15,7 +16,10 @@ use parking_lot::Mutex;
 use tokio::{net::TcpListener, time::timeout};
 
 use super::{Addressee, Outcome, Receiver, recent::Recent};
-use crate::pluvo::webhook::{Notice, WebhookKeys};
+use crate::{
+    pluvo::webhook::{Notice, WebhookKeys},
+    supervise::{self, Current},
+};
 
 /// The largest body that is taken. Pluvo's documented ones have a few hundred bytes.
 const LARGEST: usize = 256 * 1024;
@@ -52,8 +56,21 @@ pub async fn serve<R: Receiver>(
         receiver,
         recent: Mutex::default(),
     };
+    let task = Current::get();
+    let as_item = from_fn(move |request: Request, next: Next| {
+        let handling = task.clone().run(async move {
+            let _item = supervise::begin().await;
+            next.run(request).await
+        });
+        // In a task of its own: a sender who hangs up takes nothing back that has begun, and hides nothing that hangs.
+        async move {
+            let handled = tokio::spawn(handling).await;
+            handled.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+    });
     let router = Router::new()
         .route("/webhooks/{namespace}/{connection}", post(deliver::<R>))
+        .layer(as_item)
         .with_state(Arc::new(shared));
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
