@@ -49,7 +49,7 @@ build() {
 seeds_of() { # target
   case $1 in
     seeded) echo "$home/seeds/answers" tests/fuzz/corpus/answers ;;
-    manifests) echo examples ;;
+    manifests) echo examples tests/fuzz/corpus/manifests ;;
     webhooks) echo tests/fuzz/corpus/webhooks ;;
     *) echo "$home/seeds/$1" "tests/fuzz/corpus/$1" ;;
   esac

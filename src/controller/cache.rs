@@ -4,10 +4,9 @@
 use std::{borrow::Cow, collections::HashSet, marker::PhantomData, pin::pin, sync::Arc};
 
 use futures::StreamExt;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::{
     Api, Resource,
-    core::DeserializeGuard,
     runtime::{
         WatchStreamExt,
         reflector::{Store, store::Writer},
@@ -15,14 +14,19 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
-    api,
-    plan::{Object, ResourceKey, registry::Declarable},
-    supervise,
+    api::{self, ConnectionRef},
+    plan::{ConnectionKey, Object, ResourceKey, registry::Declarable},
+    supervise::{self, Current},
 };
 
-use super::{context::Context, readiness, status};
+use super::{
+    context::Context,
+    incoming::{Incoming, Undecodable},
+    readiness, status,
+};
 
 /// Objects in one page of a list. Decoding takes several times the memory of what is kept of it.
 const PAGE: u32 = 100;
@@ -75,7 +79,7 @@ pub trait Sink<K>: Send + 'static {
     /// An object is gone.
     fn remove(&self, namespace: &str, name: &str);
     /// An object cannot be decoded.
-    fn undecodable(&self, meta: &ObjectMeta);
+    fn undecodable(&self, object: &Undecodable);
     /// Everything that there is has been shown.
     fn completed(&self);
     /// All objects that are known.
@@ -90,12 +94,8 @@ pub fn store<C: Resource<DynamicType = ()> + Clone + 'static>() -> (Writer<C>, S
 }
 
 /// Watches a kind for ever. `progress` is told how far the watch is.
-pub async fn watch<K, S>(
-    api: Api<DeserializeGuard<K>>,
-    mut writer: Writer<Cached<K>>,
-    sink: S,
-    progress: readiness::Watch,
-) where
+pub async fn watch<K, S>(api: Api<Incoming<K>>, mut writer: Writer<Cached<K>>, sink: S, progress: readiness::Watch)
+where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
     S: Sink<K>,
 {
@@ -184,7 +184,7 @@ fn name_of(meta: &ObjectMeta) -> (String, String) {
     )
 }
 
-fn look_at<K: Resource<DynamicType = ()>, S: Sink<K>>(object: DeserializeGuard<K>, sink: &S) -> Option<Seen<K>> {
+fn look_at<K: Resource<DynamicType = ()>, S: Sink<K>>(object: Incoming<K>, sink: &S) -> Option<Seen<K>> {
     let (namespace, name) = name_of(object.meta());
     match object.0 {
         Ok(mut object) => {
@@ -196,17 +196,18 @@ fn look_at<K: Resource<DynamicType = ()>, S: Sink<K>>(object: DeserializeGuard<K
             strip(&mut object);
             Some(Seen::New(Arc::new(object)))
         }
-        Err(invalid) => {
-            sink.undecodable(&invalid.metadata);
+        Err(undecodable) => {
+            sink.undecodable(&undecodable);
             None
         }
     }
 }
 
-/// Removes what nobody here reads: it is more than half of an object.
+/// Removes what nobody here reads: it is more than half of an object. What is left of the managed fields, and seldom
+/// anything is, says that its conditions were written while it could not be decoded.
 pub fn strip<K: Resource>(object: &mut K) {
     let meta = object.meta_mut();
-    meta.managed_fields = None;
+    meta.managed_fields = status::were_conditions_merged(meta).then(|| vec![ManagedFieldsEntry::default()]);
     meta.annotations.take_if(|annotations| {
         annotations.retain(|name, _| name.starts_with(api::annotations::PREFIX));
         // A map that was emptied keeps its memory.
@@ -263,13 +264,16 @@ impl<K: Declarable> Sink<K> for ManagedSink<K> {
         self.context.forget(&key);
     }
 
-    fn undecodable(&self, meta: &ObjectMeta) {
-        let (namespace, name) = name_of(meta);
+    fn undecodable(&self, object: &Undecodable) {
+        let (namespace, name) = name_of(&object.meta);
         tracing::warn!(kind = K::KIND.name(), namespace, name, "the object cannot be decoded");
         let key = ResourceKey::new(K::KIND, &namespace, &name);
-        let woken = self.context.registry.lock().set_undecodable(key);
+        let connection = connection_of(object);
+        let woken = self.context.registry.lock().set_undecodable(key, connection);
         self.context.wakes.resources(&woken);
-        status::report_undecodable::<K>(self.context.client.clone(), meta.clone());
+        let (client, meta) = (self.context.client.clone(), object.meta.clone());
+        let report = async move { status::report_undecodable::<K>(client, &meta, &status::MANAGED).await };
+        tokio::spawn(Current::get().run(report));
     }
 
     fn completed(&self) {
@@ -284,6 +288,16 @@ impl<K: Declarable> Sink<K> for ManagedSink<K> {
             .map(|key| (key.namespace.to_string(), key.name.to_string()))
             .collect()
     }
+}
+
+/// The connection that a resource names which cannot be decoded; `None` if that is what cannot be understood.
+fn connection_of(object: &Undecodable) -> Option<ConnectionKey> {
+    let named = match &object.spec["connectionRef"] {
+        Value::Null => ConnectionRef::default(),
+        named => serde_json::from_value(named.clone()).ok()?,
+    };
+    let own = object.meta.namespace.clone().unwrap_or_default();
+    Some(ConnectionKey::new(&named.namespace.unwrap_or(own), &named.name))
 }
 
 /// Takes our own write into the registry, so that the next pass judges from it even if the watch lags behind.

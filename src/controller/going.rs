@@ -1,5 +1,5 @@
-//! Whether a namespace or a definition is being deleted, read from the API server: with them everything in them goes,
-//! and nobody meant to archive a company by that.
+//! Whether a namespace, a definition or a connection is being deleted or gone, read from the API server: with them
+//! everything goes that needs them, and nobody meant to archive a company by that.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,11 +8,14 @@ use k8s_openapi::{
     api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{Api, Client, core::PartialObjectMeta};
+use kube::{Api, Client, api::ListParams, core::PartialObjectMeta};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::api;
+use crate::{
+    api::{self, PluvoConnection},
+    plan::ConnectionKey,
+};
 
 use super::error::PassError;
 
@@ -24,7 +27,7 @@ pub struct Going {
     client: Client,
     /// Held by whoever asks on behalf of all who want to know.
     asking: tokio::sync::Mutex<()>,
-    /// By namespace; the empty name stands for our definitions.
+    /// By namespace, or by namespace and name of a connection; the empty name stands for our definitions.
     known: Mutex<HashMap<Arc<str>, (Instant, bool)>>,
 }
 
@@ -46,6 +49,20 @@ impl Going {
     /// Whether one of our definitions is being deleted, as of a second ago at most.
     pub async fn definitions(&self) -> Result<bool, PassError> {
         self.share("", self.read_definitions()).await
+    }
+
+    /// Whether a connection is being deleted or gone, as of a second ago at most. That a watch does not show it proves
+    /// nothing.
+    pub async fn connection(&self, key: &ConnectionKey) -> Result<bool, PassError> {
+        self.share(&key.to_string(), self.read_connection(key)).await
+    }
+
+    async fn read_connection(&self, key: &ConnectionKey) -> Result<bool, PassError> {
+        let connections = Api::<PluvoConnection>::namespaced(self.client.clone(), &key.namespace);
+        // A list of one: nothing else here needs the permission to get.
+        let one = ListParams::default().fields(&format!("metadata.name={}", key.name));
+        let found = connections.list_metadata(&one).await?.items.pop();
+        Ok(self.note(&key.to_string(), is_going(found)))
     }
 
     /// What is known of a name, or else is read once for all who ask at the same time.

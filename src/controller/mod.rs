@@ -2,12 +2,12 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `cache` | one watch per kind; feeds the registry and wakes passes when something but a status changed |
+//! | `cache`, `incoming` | one watch per kind; feeds the registry and wakes passes when something but a status changed |
 //! | `readiness` | which watches are behind |
 //! | `pass` | one pass over one managed resource, the same stages for every kind |
 //! | `connection` | one pass over one connection; starts and stops organizations |
 //! | `organizations`, `settings`, `secret` | from a connection to its organization |
-//! | `going` | whether a namespace or definition is being deleted |
+//! | `going` | whether a namespace, a definition or a connection is being deleted |
 //! | `status`, `finalizer`, `events` | the only writes to Kubernetes |
 //! | `webhooks` | from a delivery to the organization that it is about |
 //! | `release` | lets resources go before an uninstall |
@@ -21,6 +21,7 @@ mod events;
 mod figures;
 mod finalizer;
 mod going;
+mod incoming;
 mod memory;
 mod organizations;
 mod pass;

@@ -145,12 +145,7 @@ where
             return Ok(Some(format!("the annotation {} is set", annotations::ORPHAN)));
         }
         let (connection, namespace) = (self.object.connection(), &self.key.namespace);
-        let connection_goes = {
-            let registry = self.context.registry.lock();
-            let found = registry.connection(&connection);
-            found.is_none_or(|found| found.metadata.deletion_timestamp.is_some())
-        };
-        if connection_goes {
+        if self.connection_goes(&connection).await? {
             return Ok(Some(format!("PluvoConnection {connection} is being deleted or gone")));
         }
         if *connection.namespace != **namespace && self.context.going.namespace(&connection.namespace).await? {
@@ -161,6 +156,22 @@ where
         }
         let definitions_go = self.context.going.definitions().await?;
         Ok(definitions_go.then(|| "the CustomResourceDefinitions of pluvo.dev are being deleted".to_owned()))
+    }
+
+    /// Whether a connection is being deleted or gone. One that is not watched, and so was never used, is as good as gone.
+    async fn connection_goes(&self, connection: &ConnectionKey) -> Result<bool, PassError> {
+        let deleting = self.context.registry.lock().is_connection_deleting(connection);
+        match deleting {
+            Some(deleting) => Ok(deleting),
+            None if !self.is_watched(connection) => Ok(true),
+            None => self.context.going.connection(connection).await,
+        }
+    }
+
+    /// Whether the operator looks at the namespace of a connection.
+    fn is_watched(&self, connection: &ConnectionKey) -> bool {
+        let only = self.context.options.namespace.as_deref();
+        only.is_none_or(|only| *connection.namespace == *only)
     }
 
     fn uid(&self) -> &str {
@@ -180,7 +191,8 @@ where
         let connection = self.object.connection();
         let registry = self.context.registry.lock();
         let Some(found) = registry.connection(&connection) else {
-            return Err(self.unseen(&connection));
+            let is_undecodable = registry.undecodable_connection(&connection).is_some();
+            return Err(self.unseen(&connection, is_undecodable));
         };
         let own = *connection.namespace == *self.key.namespace;
         if !own
@@ -209,19 +221,24 @@ where
     }
 
     /// Why nothing is known of a connection.
-    fn unseen(&self, connection: &ConnectionKey) -> Verdict {
-        match &self.context.options.namespace {
-            Some(watched) if **watched != *connection.namespace => {
-                let message = format!(
-                    "PluvoConnection {connection} cannot be used: this operator looks at namespace {watched} alone"
-                );
-                Verdict::stalled(Reason::NotPermitted, message)
-            }
-            _ => {
-                let message = format!("PluvoConnection {connection} does not exist");
-                Verdict::reconciling(Reason::ConnectionNotReady, message)
-            }
+    fn unseen(&self, connection: &ConnectionKey, is_undecodable: bool) -> Verdict {
+        if let Some(watched) = &self.context.options.namespace
+            && !self.is_watched(connection)
+        {
+            let message = format!(
+                "PluvoConnection {connection} cannot be used: this operator looks at namespace {watched} alone"
+            );
+            return Verdict::stalled(Reason::NotPermitted, message);
         }
+        let message = if is_undecodable {
+            format!("PluvoConnection {connection} cannot be decoded; see its status")
+        } else if self.object.is_deleting() {
+            // It was looked for, and exists.
+            format!("PluvoConnection {connection} was not seen yet")
+        } else {
+            format!("PluvoConnection {connection} does not exist")
+        };
+        Verdict::reconciling(Reason::ConnectionNotReady, message)
     }
 
     fn decide(&self, organization: &Organization) -> (Decision, Moment) {

@@ -1,5 +1,6 @@
 //! One pass over one connection: starts, changes and stops its organization, and reports how well it is known.
 
+mod endpoint;
 mod guard;
 mod sink;
 
@@ -112,41 +113,6 @@ impl Pass<'_> {
         let action = self.report(&verdict, Some((&health, &guard)), handled).await?;
         organization.guard_recorded(guard.revision);
         Ok(action)
-    }
-
-    /// Where the organization is, if the operator may go there and no older connection does.
-    fn endpoint(&self) -> Result<Endpoint, Verdict> {
-        let own = own_endpoint(&self.connection).map_err(|message| Verdict::stalled(Reason::InvalidSpec, message))?;
-        let registry = self.context.registry.lock();
-        let age = |connection: &PluvoConnection| {
-            (
-                connection.metadata.creation_timestamp.as_ref().map(|time| time.0),
-                key_of(connection),
-            )
-        };
-        let older = registry
-            .connections()
-            .filter(|(key, _)| **key != self.key)
-            .find(|(_, other)| {
-                age(other) < age(&self.connection)
-                    && own_endpoint(other).is_ok_and(|endpoint| endpoint.key() == own.key())
-            });
-        if let Some((other, _)) = older {
-            let message = format!(
-                "PluvoConnection {other} serves this organization already; share it through its spec.allowedNamespaces"
-            );
-            return Err(Verdict::stalled(Reason::OrganizationAlreadyConnected, message));
-        }
-        if let Some(sandbox) = &self.context.options.sandbox {
-            return Endpoint::in_sandbox(sandbox, &sandbox_name(&self.connection, &own))
-                .map_err(|error| Verdict::stalled(Reason::InvalidSpec, error.to_string()));
-        }
-        self.context
-            .options
-            .allowed_hosts
-            .check(&own)
-            .map_err(|error| Verdict::stalled(Reason::EndpointNotAllowed, error.to_string()))?;
-        Ok(own)
     }
 
     fn identity(&self, endpoint: &Endpoint) -> Identity {
@@ -447,21 +413,4 @@ fn seconds(time: Timestamp) -> Time {
 
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The organization's own address, whatever serves it.
-fn own_endpoint(connection: &PluvoConnection) -> Result<Endpoint, String> {
-    let spec = &connection.spec;
-    match (&spec.organization, &spec.endpoint) {
-        (Some(organization), None) => Endpoint::of_organization(organization),
-        (None, Some(endpoint)) => Endpoint::parse(endpoint),
-        _ => return Err("exactly one of organization, endpoint is required".to_owned()),
-    }
-    .map_err(|error| error.to_string())
-}
-
-/// The name under which a sandbox serves an organization.
-fn sandbox_name(connection: &PluvoConnection, own: &Endpoint) -> String {
-    let host = || own.graphql_url().host_str().unwrap_or_default().replace('.', "-");
-    connection.spec.organization.clone().unwrap_or_else(host)
 }

@@ -2,34 +2,24 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
 use crate::{
     api::PluvoConnection,
-    plan::{ConnectionKey, Registry},
+    plan::{ConnectionKey, registry::UndecodableConnection},
+    supervise::Current,
 };
 
 use super::{
-    super::{cache, context::Context},
-    key_of, own_endpoint,
+    super::{cache, context::Context, incoming::Undecodable, status},
+    endpoint::{Address, rivals},
+    key_of,
 };
 
 /// What resources on a connection, and rival connections, depend on.
 fn terms_of(connection: &PluvoConnection) -> (Option<&str>, Option<i64>, bool) {
     let meta = connection.meta();
     (meta.uid.as_deref(), meta.generation, meta.deletion_timestamp.is_some())
-}
-
-/// The other connections to the same organization.
-fn rivals(registry: &Registry, connection: &PluvoConnection) -> Vec<ConnectionKey> {
-    let Ok(endpoint) = own_endpoint(connection) else {
-        return Vec::new();
-    };
-    let key = key_of(connection);
-    let others = registry.connections().filter(|(other, _)| **other != key);
-    let same = others.filter(|(_, other)| own_endpoint(other).is_ok_and(|other| other.key() == endpoint.key()));
-    same.map(|(key, _)| key.clone()).collect()
 }
 
 /// Takes connections into the registry. A change of a spec wakes everything on the connection.
@@ -65,7 +55,7 @@ impl cache::Sink<PluvoConnection> for Sink {
         let mut registry = self.context.registry.lock();
         let known = registry.connection(&key).cloned();
         registry.set_connection(key.clone(), connection.clone());
-        let others = rivals(&registry, &connection);
+        let others = rivals(&registry, &key, Address::from(&*connection));
         drop(registry);
         if known
             .as_deref()
@@ -85,36 +75,58 @@ impl cache::Sink<PluvoConnection> for Sink {
     fn remove(&self, namespace: &str, name: &str) {
         let key = ConnectionKey::new(namespace, name);
         let mut registry = self.context.registry.lock();
-        let known = registry.connection(&key).cloned();
+        let decoded = registry.connection(&key).map(|known| Address::from(&**known));
+        let address = decoded.or_else(|| registry.undecodable_connection(&key).map(Address::from));
+        let others = address
+            .map(|address| rivals(&registry, &key, address))
+            .unwrap_or_default();
         registry.remove_connection(&key);
-        let others = known.map(|known| rivals(&registry, &known)).unwrap_or_default();
         drop(registry);
         let (context, gone) = (self.context.clone(), key.clone());
-        tokio::spawn(async move {
+        let stop = async move {
             context.organizations.stop(&gone).await;
             context.metrics.forget_guard(&gone.namespace, &gone.name);
-        });
+        };
+        tokio::spawn(Current::get().run(stop));
         for other in &others {
             self.context.wakes.connection(other);
         }
         self.wake_dependents(&key);
     }
 
-    fn undecodable(&self, meta: &ObjectMeta) {
-        tracing::warn!(
-            namespace = meta.namespace,
-            name = meta.name,
-            "the PluvoConnection cannot be decoded"
-        );
+    /// What it permits now is not known, and what it permitted before may have been taken back: nothing is read or
+    /// written for it until it can be decoded.
+    fn undecodable(&self, object: &Undecodable) {
+        let (namespace, name) = (object.meta.namespace.clone(), object.meta.name.clone());
+        tracing::warn!(namespace, name, "the PluvoConnection cannot be decoded");
+        let key = ConnectionKey::new(&namespace.unwrap_or_default(), &name.unwrap_or_default());
+        let known = UndecodableConnection {
+            meta: object.meta.clone(),
+            organization: object.text("organization").map(str::to_owned),
+            endpoint: object.text("endpoint").map(str::to_owned),
+        };
+        self.context
+            .registry
+            .lock()
+            .set_undecodable_connection(key.clone(), known);
+        self.wake_dependents(&key);
+        let (context, meta) = (self.context.clone(), object.meta.clone());
+        let stop = async move {
+            let client = context.client.clone();
+            let report = status::report_undecodable::<PluvoConnection>(client, &meta, &status::CONNECTION);
+            tokio::join!(context.organizations.stop(&key), report);
+        };
+        tokio::spawn(Current::get().run(stop));
     }
 
     fn completed(&self) {}
 
     fn all(&self) -> Vec<(String, String)> {
         let registry = self.context.registry.lock();
-        registry
-            .connections()
-            .map(|(key, _)| (key.namespace.to_string(), key.name.to_string()))
+        let decoded = registry.connections().map(|(key, _)| key);
+        let undecodable = registry.undecodable_connections().map(|(key, _)| key);
+        let all = decoded.chain(undecodable);
+        all.map(|key| (key.namespace.to_string(), key.name.to_string()))
             .collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that is declared, in one synchronous structure: derived from the watched objects and never from passes
 //! that have run. The controller feeds it from watches, the command line from files.
 
+mod connection;
 mod object;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use super::{
     value,
 };
 
+pub use connection::UndecodableConnection;
 pub use object::{Declarable, Object, key_of};
 
 /// All declared resources and connections.
@@ -26,6 +28,7 @@ pub use object::{Declarable, Object, key_of};
 pub struct Registry {
     objects: HashMap<ResourceKey, Object>,
     connections: HashMap<ConnectionKey, Arc<PluvoConnection>>,
+    undecodable_connections: HashMap<ConnectionKey, UndecodableConnection>,
     on_connection: Index<(ConnectionKey, Kind)>,
     by_ref: Index<(ConnectionKey, Kind, String)>,
     by_target: Index<(ConnectionKey, Kind, Target)>,
@@ -33,7 +36,8 @@ pub struct Registry {
     by_place: Index<(ConnectionKey, Kind, String)>,
     /// Users that wait for an account that another resource may let go of.
     waiting: Index<ConnectionKey>,
-    undecodable: HashSet<ResourceKey>,
+    /// With the connection that each names; `None` if that is not known: it may be any.
+    undecodable: HashMap<ResourceKey, Option<ConnectionKey>>,
     incomplete: HashSet<Kind>,
 }
 
@@ -66,7 +70,7 @@ impl Registry {
 
     /// The names of all resources, those included that cannot be decoded.
     pub fn keys(&self) -> impl Iterator<Item = &ResourceKey> {
-        self.objects.keys().chain(&self.undecodable)
+        self.objects.keys().chain(self.undecodable.keys())
     }
 
     /// All resources, in no particular order.
@@ -91,14 +95,41 @@ impl Registry {
         kinds.flat_map(|kind| self.of_kind(key, *kind))
     }
 
+    /// What is known of a connection that cannot be decoded.
+    #[must_use]
+    pub fn undecodable_connection(&self, key: &ConnectionKey) -> Option<&UndecodableConnection> {
+        self.undecodable_connections.get(key)
+    }
+
+    /// All connections that cannot be decoded, in no particular order.
+    pub fn undecodable_connections(&self) -> impl Iterator<Item = (&ConnectionKey, &UndecodableConnection)> {
+        self.undecodable_connections.iter()
+    }
+
+    /// Whether a connection is being deleted; `None` if nothing is known of it.
+    #[must_use]
+    pub fn is_connection_deleting(&self, key: &ConnectionKey) -> Option<bool> {
+        let decoded = self.connections.get(key).map(|connection| &connection.metadata);
+        let undecodable = || self.undecodable_connections.get(key).map(|connection| &connection.meta);
+        Some(decoded.or_else(undecodable)?.deletion_timestamp.is_some())
+    }
+
     /// Takes in a connection.
     pub fn set_connection(&mut self, key: ConnectionKey, connection: Arc<PluvoConnection>) {
+        self.undecodable_connections.remove(&key);
         self.connections.insert(key, connection);
+    }
+
+    /// Takes note of a connection that cannot be decoded. What it permits is not known, so that nobody may use it.
+    pub fn set_undecodable_connection(&mut self, key: ConnectionKey, connection: UndecodableConnection) {
+        self.connections.remove(&key);
+        self.undecodable_connections.insert(key, connection);
     }
 
     /// Forgets a connection.
     pub fn remove_connection(&mut self, key: &ConnectionKey) {
         self.connections.remove(key);
+        self.undecodable_connections.remove(key);
     }
 
     /// Takes in a resource, new or changed. Returns whose plan may be another one now.
@@ -130,29 +161,40 @@ impl Registry {
         woken
     }
 
-    /// Takes note of a resource that cannot be decoded: a claim of unknown extent. Returns whose plan may be another
-    /// one now.
-    pub fn set_undecodable(&mut self, key: ResourceKey) -> BTreeSet<ResourceKey> {
+    /// Takes note of a resource that cannot be decoded: a claim of unknown extent on a connection, or on all of them
+    /// where it is not known which it names. Returns whose plan may be another one now.
+    pub fn set_undecodable(&mut self, key: ResourceKey, on: Option<ConnectionKey>) -> BTreeSet<ResourceKey> {
         let before = self.unlink(&key);
-        self.undecodable.insert(key);
+        self.undecodable.insert(key, on);
         before.iter().flat_map(|object| self.affected(object)).collect()
     }
 
     /// A resource can be decoded, or is gone. If it was the last that could not, removals need wait no longer.
     fn decoded(&mut self, key: &ResourceKey) -> BTreeSet<ResourceKey> {
-        let waited = self.undecodable.remove(key) && self.is_complete() && !self.has_unknown_claims();
-        let waiting = self
-            .objects
-            .iter()
-            .filter(|(_, object)| waited && (object.subjects().is_some() || object.depends_on_users()));
+        let Some(on) = self.undecodable.remove(key) else {
+            return BTreeSet::new();
+        };
+        let waited = |object: &Object| {
+            let connection = object.connection();
+            on.as_ref().is_none_or(|on| *on == connection) && !self.has_unknown_claims(&connection)
+        };
+        let waiting = self.objects.iter().filter(|(_, object)| {
+            let removes = object.subjects().is_some() || object.depends_on_users();
+            removes && waited(object)
+        });
         waiting.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whether some resource that may declare subjects or users cannot be decoded. Nothing is removed then.
+    /// Whether some resource that may declare subjects or users on a connection cannot be decoded. Nothing is removed
+    /// there then.
     #[must_use]
-    pub fn has_unknown_claims(&self) -> bool {
+    pub fn has_unknown_claims(&self, connection: &ConnectionKey) -> bool {
         let declares = |kind: Kind| kind == Kind::User || kind.has_subjects();
-        !self.is_complete() || self.undecodable.iter().any(|key| declares(key.kind))
+        let mut claims = self.undecodable.iter().filter(|(key, _)| declares(key.kind));
+        !self.is_complete()
+            || claims.any(|(key, on)| {
+                on.as_ref().is_none_or(|on| on == connection) && self.may_use(connection, &key.namespace)
+            })
     }
 
     /// Who else declares the same ref and comes before this resource: the oldest that is not being deleted.
@@ -210,13 +252,16 @@ impl Registry {
     /// Nobody else has a say in what happens there.
     #[must_use]
     pub fn may_use_connection(&self, object: &Object) -> bool {
-        let key = object.connection();
         let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+        self.may_use(&object.connection(), namespace)
+    }
+
+    fn may_use(&self, key: &ConnectionKey, namespace: &str) -> bool {
         let allowed = |connection: &Arc<PluvoConnection>| {
             let names = &connection.spec.allowed_namespaces.names;
             names.iter().any(|name| name == namespace)
         };
-        *key.namespace == *namespace || self.connections.get(&key).is_none_or(allowed)
+        *key.namespace == *namespace || self.connections.get(key).is_none_or(allowed)
     }
 
     /// The resource of a name, if it has a say on its connection.

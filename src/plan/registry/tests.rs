@@ -1,3 +1,5 @@
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rstest::rstest;
 use serde_json::json;
 
@@ -218,40 +220,81 @@ fn what_cannot_be_decoded_blocks_removals_and_wakes_those_who_waited() {
     let user = cluster.declare_user("A", plain());
     let object = cluster.registry.get(&user).unwrap().clone();
     assert_eq!(
-        names(&cluster.registry.set_undecodable(user.clone())),
+        names(&cluster.registry.set_undecodable(user.clone(), Some(connection()))),
         ["one", "two", "unused"],
         "they may select it"
     );
-    assert!(cluster.registry.has_unknown_claims());
+    assert!(cluster.registry.has_unknown_claims(&connection()));
     assert!(
         cluster.registry.keys().any(|key| *key == user),
         "a relist still knows it"
     );
     let woken = cluster.registry.set(object);
     assert!([one, two, archives.clone()].iter().all(|key| woken.contains(key)));
-    assert!(!cluster.registry.has_unknown_claims());
+    assert!(!cluster.registry.has_unknown_claims(&connection()));
     let group = ResourceKey::new(Kind::Group, "hr", "g");
     for declares_nobody in [group, archives.clone()] {
-        cluster.registry.set_undecodable(declares_nobody);
-        assert!(!cluster.registry.has_unknown_claims());
+        cluster.registry.set_undecodable(declares_nobody, Some(connection()));
+        assert!(!cluster.registry.has_unknown_claims(&connection()));
     }
     // Of those that stay undecodable, only a membership may declare somebody; whoever waits for it is woken.
     let one = membership(&mut cluster, "one", json!({"ref": "rnd"}), &["A"]);
     let archives = json!({"inactiveFor": "720h", "action": "Archive"});
     let archives = cluster.declare(Kind::Inactive, "other", archives);
     let object = cluster.registry.get(&one).unwrap().clone();
-    cluster.registry.set_undecodable(one);
+    cluster.registry.set_undecodable(one, None);
     assert!(cluster.registry.set(object).contains(&archives));
+}
+
+#[test]
+fn what_cannot_be_decoded_is_a_claim_on_its_connection_alone() {
+    let mut cluster = Cluster::default();
+    let one = membership(&mut cluster, "one", json!({"ref": "rnd"}), &["A"]);
+    let (other, broken) = (ConnectionKey::new("hr", "other"), |namespace: &str| {
+        ResourceKey::new(Kind::User, namespace, "broken")
+    });
+    let registry = &mut cluster.registry;
+    registry.set_undecodable(broken("hr"), Some(other.clone()));
+    assert!(registry.has_unknown_claims(&other) && !registry.has_unknown_claims(&connection()));
+    assert_eq!(registry.remove(&broken("hr")), [].into(), "nobody waited");
+
+    // Where it is not known which connection it names, it may be any that its namespace may use.
+    registry.set_undecodable(broken("evil"), None);
+    assert!(!registry.has_unknown_claims(&connection()), "that namespace has no say");
+    registry.set_undecodable(broken("hr"), None);
+    assert!(registry.has_unknown_claims(&other) && registry.has_unknown_claims(&connection()));
+    assert!(registry.remove(&broken("hr")).contains(&one));
+}
+
+#[test]
+fn a_connection_that_cannot_be_decoded_is_known_and_not_gone() {
+    let mut cluster = Cluster::default();
+    let present = cluster.registry.connection(&connection()).unwrap().clone();
+    let registry = &mut cluster.registry;
+    registry.set_undecodable_connection(connection(), UndecodableConnection::default());
+    assert!(
+        registry.connection(&connection()).is_none(),
+        "what it permits is not known"
+    );
+    assert_eq!(registry.is_connection_deleting(&connection()), Some(false));
+    let mut going = UndecodableConnection::default();
+    going.meta.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    registry.set_undecodable_connection(connection(), going);
+    assert_eq!(registry.is_connection_deleting(&connection()), Some(true));
+    registry.set_connection(connection(), present);
+    assert!(registry.undecodable_connection(&connection()).is_none());
+    registry.remove_connection(&connection());
+    assert_eq!(registry.is_connection_deleting(&connection()), None);
 }
 
 #[test]
 fn nothing_is_known_before_all_watches_are() {
     let mut registry = Registry::awaiting_watches();
     for kind in Kind::ALL {
-        assert!(registry.has_unknown_claims());
+        assert!(registry.has_unknown_claims(&connection()));
         registry.watch_completed(*kind);
     }
-    assert!(registry.is_complete() && !registry.has_unknown_claims());
+    assert!(registry.is_complete() && !registry.has_unknown_claims(&connection()));
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn archive(
     let noticed = noticed_before(subject);
     let emails = scope.registry.declared_emails(scope.connection);
     // A claim of unknown extent may declare anybody.
-    let acts = subject.writes(Cause::Change) && !scope.registry.has_unknown_claims();
+    let acts = subject.writes(Cause::Change) && !scope.registry.has_unknown_claims(scope.connection);
     let mut sorted = Sorted::default();
     for login in &judged.counted {
         let reference = login.user.reference.as_deref();

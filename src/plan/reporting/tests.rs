@@ -256,7 +256,7 @@ fn nobody_is_archived_where_the_connection_only_observes_or_a_claim_is_unknown()
     assert!(cluster.settle().is_empty());
     cluster.connect(json!({}));
     let unknown = ResourceKey::new(Kind::User, "hr", "broken");
-    cluster.registry.set_undecodable(unknown.clone());
+    cluster.registry.set_undecodable(unknown.clone(), None);
     assert!(cluster.settle().is_empty(), "it may declare anybody");
     cluster.registry.remove(&unknown);
     assert_eq!(cluster.settle().len(), 4);

@@ -88,7 +88,7 @@ pub fn plan_place(
         claims: &claims,
         missing: missing_groups(declared.groups, scope, observed),
         declared,
-        unknown_claims: scope.registry.has_unknown_claims(),
+        unknown_claims: scope.registry.has_unknown_claims(scope.connection),
         is_excluded: &|reference| scope.is_excluded(reference),
         is_declared_user: &|reference| scope.is_declared(Kind::User, reference),
     };

@@ -284,7 +284,7 @@ fn nobody_goes_while_a_resource_cannot_be_decoded() {
     );
     rnd.settle();
     let broken = ResourceKey::new(Kind::Membership, "hr", "broken");
-    rnd.cluster.registry.set_undecodable(broken.clone());
+    rnd.cluster.registry.set_undecodable(broken.clone(), None);
     rnd.declare(&one, ["A"]);
     rnd.cluster.delete(&gone);
     assert_eq!(rnd.settle(), [""; 0]);
