@@ -84,6 +84,7 @@ pub struct Operator {
     directory: PathBuf,
     options: OperatorOptions,
     webhooks: String,
+    extra_env: Vec<String>,
     running: Option<(Process, Run)>,
 }
 
@@ -115,6 +116,7 @@ impl Operator {
                 .with("webhooks.address=127.0.0.1")
                 .with(&format!("webhooks.port={}", webhooks.trim())),
             webhooks: format!("http://127.0.0.1:{}/webhooks", webhooks.trim()),
+            extra_env: Vec::new(),
             running: None,
         };
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/pluvo-operator");
@@ -182,7 +184,8 @@ impl Operator {
         if let Some(server) = &self.options.server {
             command.args(["--server", server]);
         }
-        command.args(self.options.env.iter().flat_map(|variable| ["--env", variable]));
+        let env = self.options.env.iter().chain(&self.extra_env);
+        command.args(env.flat_map(|variable| ["--env", variable]));
         command.arg("--").arg(&self.options.binary);
         Ok(command)
     }
@@ -199,6 +202,17 @@ impl Operator {
         let (mut process, _) = self.running.take().context("the operator does not run")?;
         process.signal("TERM")?;
         process.ended().await
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        let (mut process, _) = self.running.take().context("the operator does not run")?;
+        process.ended().await
+    }
+
+    /// Has these variables when it is started next, on top of those that it began with: `NAME=VALUE`.
+    pub fn set_env(&mut self, variables: &[String]) {
+        self.extra_env = variables.to_vec();
     }
 
     /// [`Self::terminate`], then [`Self::start`].

@@ -19,7 +19,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::{Stream, StreamExt, channel::mpsc};
+use futures::{Stream, StreamExt, channel::mpsc, stream};
 use kube::{
     Client, Config,
     config::{AuthInfo, KubeConfigOptions, Kubeconfig},
@@ -52,6 +52,7 @@ struct Road {
     cuts: watch::Sender<u64>,
     expired: AtomicU32,
     expired_of: Mutex<Option<&'static str>>,
+    hidden: Mutex<Option<&'static str>>,
 }
 
 impl Proxy {
@@ -69,6 +70,7 @@ impl Proxy {
             cuts: watch::Sender::default(),
             expired: AtomicU32::default(),
             expired_of: Mutex::default(),
+            hidden: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -98,6 +100,12 @@ impl Proxy {
     /// All watches end, as when a connection breaks; events on the way are lost.
     pub fn cut_watches(&self) {
         self.road.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// What happens to a resource from now on is shown by no watch; `None`: everything is, and watches begin anew.
+    pub fn hide(&self, resource: Option<&'static str>) {
+        *self.road.hidden.lock() = resource;
+        self.cut_watches();
     }
 
     /// All watches end, and so many of the next ones cannot go on where they were: whoever asks must list again.
@@ -137,6 +145,9 @@ impl Road {
             let event = json!({"type": "ERROR", "object": status});
             return Ok(format!("{event}\n").into_response());
         }
+        if watches && self.is_hidden(request.uri().path()) {
+            return Ok(Body::from_stream(self.until_cut(stream::pending())).into_response());
+        }
         let writes = request.method() != Method::GET;
         let (mut parts, body) = request.into_parts();
         parts.headers.remove(header::HOST);
@@ -173,6 +184,10 @@ impl Road {
             .is_some()
     }
 
+    fn is_hidden(&self, path: &str) -> bool {
+        self.hidden.lock().is_some_and(|resource| path.ends_with(resource))
+    }
+
     /// The same, so much later, and only until the next cut.
     fn late(&self, body: Body, delay: Duration) -> impl Stream<Item = Result<Bytes, axum::Error>> + use<> {
         let (sender, receiver) = mpsc::unbounded();
@@ -183,16 +198,21 @@ impl Road {
                 .map(move |chunk| Ok((Instant::now() + delay, chunk)))
                 .forward(sender),
         );
+        self.until_cut(receiver.then(|(at, chunk)| async move {
+            tokio::time::sleep_until(at).await;
+            chunk
+        }))
+    }
+
+    fn until_cut<S>(&self, chunks: S) -> impl Stream<Item = Result<Bytes, axum::Error>> + use<S>
+    where
+        S: Stream<Item = Result<Bytes, axum::Error>>,
+    {
         let mut cuts = self.cuts.subscribe();
-        let cut = async move {
+        chunks.take_until(async move {
             if cuts.changed().await.is_err() {
                 pending::<()>().await;
             }
-        };
-        let late = receiver.then(|(at, chunk)| async move {
-            tokio::time::sleep_until(at).await;
-            chunk
-        });
-        late.take_until(cut)
+        })
     }
 }
