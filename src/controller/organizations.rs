@@ -87,11 +87,14 @@ impl Organizations {
         );
     }
 
-    /// Stops the organization of a connection.
-    pub async fn stop(&self, connection: &ConnectionKey) {
+    /// Stops the organization of a connection. It is not the connection's any more before this is first awaited, so that
+    /// whoever comes after finds none.
+    pub fn stop(&self, connection: &ConnectionKey) -> impl Future<Output = ()> + use<> {
         let running = self.running.lock().remove(connection);
-        if let Some(running) = running {
-            running.organization.stop().await;
+        async move {
+            if let Some(running) = running {
+                running.organization.stop().await;
+            }
         }
     }
 

@@ -162,7 +162,13 @@ impl Pass<'_> {
             record: guard::record(self.connection.status.as_ref()),
             first_sweep: Instant::now().saturating_add(wait),
         };
-        self.context.organizations.start(&self.key, identity, secret, start);
+        {
+            // Whoever takes the connection out of the registry stops its organization after that.
+            let registry = self.context.registry.lock();
+            if registry.connection(&self.key).is_some() {
+                self.context.organizations.start(&self.key, identity, secret, start);
+            }
+        }
         self.wake_dependents();
         Ok(Action::await_change())
     }

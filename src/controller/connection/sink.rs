@@ -83,8 +83,9 @@ impl cache::Sink<PluvoConnection> for Sink {
         registry.remove_connection(&key);
         drop(registry);
         let (context, gone) = (self.context.clone(), key.clone());
+        let stopped = context.organizations.stop(&gone);
         let stop = async move {
-            context.organizations.stop(&gone).await;
+            stopped.await;
             context.metrics.forget_guard(&gone.namespace, &gone.name);
         };
         tokio::spawn(Current::get().run(stop));
@@ -110,11 +111,11 @@ impl cache::Sink<PluvoConnection> for Sink {
             .lock()
             .set_undecodable_connection(key.clone(), known);
         self.wake_dependents(&key);
-        let (context, meta) = (self.context.clone(), object.meta.clone());
+        let stopped = self.context.organizations.stop(&key);
+        let (client, meta) = (self.context.client.clone(), object.meta.clone());
         let stop = async move {
-            let client = context.client.clone();
             let report = status::report_undecodable::<PluvoConnection>(client, &meta, &status::CONNECTION);
-            tokio::join!(context.organizations.stop(&key), report);
+            tokio::join!(stopped, report);
         };
         tokio::spawn(Current::get().run(stop));
     }
