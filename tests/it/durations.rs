@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::run_with,
-    support::{Result, SEED, Tenant, World, condition, kstatus, merge, object, soon, subdirectory},
+    support::{Result, SEED, Tenant, World, condition, eventually, kstatus, merge, object, subdirectory},
 };
 
 /// Ten thousand times the age of the universe, more than a clock can show, and nothing.
@@ -228,6 +228,7 @@ pub async fn loosen(world: &World, kinds: &[&str]) -> Result<Vec<Value>> {
 
 /// Puts a definition in the place of another.
 pub async fn replace(world: &World, definition: &Value) -> Result {
+    world.cluster.keep();
     let merged = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
     world
         .cluster
@@ -254,7 +255,7 @@ async fn durations_that_are_stored_already_concern_their_object_alone_until_it_i
     let present = loosen(&world, &[]).await?;
     for (name, field, value) in &broken {
         let spec = field.spec(&format!("{}-{name}", tenant.namespace), value);
-        soon("the older definition is served", async || {
+        eventually("the older definition is served", async || {
             tenant.declare(&field.kind, name, spec.clone()).await
         })
         .await?;

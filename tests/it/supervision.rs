@@ -13,7 +13,7 @@ use crate::{
     cli::SAID,
     deletion::declare,
     durations::{loosen, replace},
-    support::{Operator, PATIENCE, Result, SEED, Tenant, World, condition, eventually, merge, object, soon},
+    support::{Operator, Result, SEED, Tenant, World, condition, eventually, merge, object},
 };
 
 /// What the operator, the sandbox and the commands have said.
@@ -190,7 +190,7 @@ async fn a_task_that_fails_ends_the_process_or_the_health(
 async fn fails(operator: &mut Operator, task: &str, fault: Fault) -> Result {
     let named = format!("the task `{task}`");
     if fault == Fault::Hang {
-        soon("/healthz fails", async || {
+        eventually("/healthz fails", async || {
             let said = health(operator).await?;
             let is_mute = task == "metrics server" && said == "no answer";
             ensure!(is_mute || said.contains(&named), "{said}");
@@ -216,7 +216,7 @@ const TOO_LONG: &str = "99999999999999999999h";
 /// The connection cannot be decoded any more: an older definition took it in.
 async fn break_connection(world: &World, tenant: &Tenant<'_>) -> Result {
     let present = loosen(world, &["PluvoConnection"]).await?;
-    soon("the older definition is served", async || {
+    eventually("the older definition is served", async || {
         tenant.reconnect(json!({"interval": TOO_LONG})).await
     })
     .await?;
@@ -330,7 +330,7 @@ async fn an_undecodable_resource_holds_removals_back_on_its_connection_alone() -
     );
     let present = loosen(&world, &["PluvoUser"]).await?;
     let broken = person("BROKEN", json!({"dependencyTimeout": TOO_LONG}));
-    soon("the older definition is served", async || {
+    eventually("the older definition is served", async || {
         tenant.declare("PluvoUser", "broken", broken.clone()).await
     })
     .await?;
@@ -409,7 +409,7 @@ async fn an_operator_whose_watches_are_interrupted_is_not_ready() -> Result {
     let answer = async || Ok::<_, anyhow::Error>(reqwest::get(&ready).await?);
     ensure!(answer().await?.status().is_success());
     world.cluster.stop("kube-apiserver").await?;
-    let said = eventually("the operator is not ready", PATIENCE, async || {
+    let said = eventually("the operator is not ready", async || {
         let answer = answer().await?;
         ensure!(!answer.status().is_success(), "it is");
         Ok(answer.text().await?)
@@ -420,7 +420,7 @@ async fn an_operator_whose_watches_are_interrupted_is_not_ready() -> Result {
         "{said}"
     );
     world.cluster.restart("kube-apiserver").await?;
-    eventually("the operator is ready again", PATIENCE, async || {
+    eventually("the operator is ready again", async || {
         ensure!(answer().await?.status().is_success(), "it is not");
         Ok(())
     })

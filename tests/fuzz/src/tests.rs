@@ -81,6 +81,7 @@ fn tokens() {
 #[test]
 fn manifests() {
     replay(crate::manifests, "../../examples");
+    replay(crate::manifests, "corpus/manifests");
 }
 
 #[test]
