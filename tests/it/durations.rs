@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use pluvo_operator::api;
 use serde_json::{Value, json};
 
@@ -146,7 +146,10 @@ async fn refusal(tenant: &Tenant<'_>, name: &str, field: &Field, value: &str) ->
     let Err(error) = tenant.declare(&field.kind, name, spec).await else {
         return Ok(None);
     };
-    let error = format!("{error:#}");
+    let kube::Error::Api(status) = error.downcast::<kube::Error>()? else {
+        bail!("{name} was not refused by the API server");
+    };
+    let error = status.message;
     let said = error.split_once(&format!("{}: Invalid value: ", field.path()));
     let (_, said) = said.with_context(|| format!("{} is not named: {error}", field.path()))?;
     let (_, words) = said.split_once(": ").with_context(|| error.clone())?;
