@@ -369,7 +369,8 @@ impl Pass<'_> {
         let message = &verdict.message;
         let available = match health {
             None => "Unknown",
-            Some(health) if health.failure.is_none() && !health.reached => "Unknown",
+            // What an earlier process has found stands until this one has asked.
+            Some(health) if health.failure.is_none() && !health.reached && !self.was_connected(health) => "Unknown",
             Some(health) => word(health.failure.is_none()),
         };
         let fresh = health.is_some_and(|health| self.is_fresh(health));
