@@ -51,6 +51,8 @@ pub struct Guard {
     active_users: usize,
     /// When judging begins: everything was read, and what came of that has settled.
     judges_from: Option<Instant>,
+    /// Whether this process has judged. Until then, what an earlier one held stands where it was told.
+    has_judged: bool,
     /// Whether destructive operations, and whether mails, are held.
     tripped: Tripped,
     revision: u64,
@@ -79,6 +81,7 @@ impl Guard {
             items: BTreeMap::new(),
             active_users: 0,
             judges_from: None,
+            has_judged: false,
             tripped: Tripped::default(),
             revision: 0,
             recorded: 0,
@@ -191,7 +194,8 @@ impl Guard {
                 Kind::is_mail,
             ),
         };
-        judgement.news = self.tripped != before;
+        // The first judgement is news in any case: it replaces what an earlier process held.
+        judgement.news = self.tripped != before || !std::mem::replace(&mut self.has_judged, true);
         self.grant(now, wall, &mut judgement);
         self.tell(now, &mut judgement);
         self.plan_next(now, wall);
@@ -368,11 +372,11 @@ impl Guard {
 
     /// What is to be recorded and told.
     #[must_use]
-    pub fn report(&self, now: Instant) -> GuardReport {
+    pub fn report(&self) -> GuardReport {
         GuardReport {
             record: self.record.clone(),
             revision: self.revision,
-            judging: self.judges_from.is_some_and(|from| from <= now),
+            judging: self.has_judged,
             limit: self.limit(),
             held: self.digest().map(|digest| self.held(digest)),
         }
@@ -408,7 +412,7 @@ impl Guard {
             guard.replace(resource, calls.iter(), std::iter::empty(), now);
         }
         guard.judge(now, Timestamp::now());
-        guard.report(now)
+        guard.report()
     }
 
     /// The resources with operations that leave as soon as `revision` is recorded.

@@ -242,7 +242,7 @@ impl Organization {
     /// [`Self::guard_recorded`] was told so.
     #[must_use]
     pub fn guard(&self) -> GuardReport {
-        self.shared.state.lock().queue.guard.report(Instant::now())
+        self.shared.state.lock().queue.guard.report()
     }
 
     /// What the guard would say if all of these calls were wanted at once.

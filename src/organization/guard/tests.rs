@@ -72,7 +72,7 @@ impl Watch {
     }
 
     fn record(&mut self) -> GuardRecord {
-        let report = self.guard.report(self.now);
+        let report = self.guard.report();
         self.guard.recorded(report.revision);
         report.record
     }
@@ -95,7 +95,7 @@ impl Watch {
 
     /// How many count.
     fn count(&self) -> usize {
-        self.guard.report(self.now).record.sum().destructive
+        self.guard.report().record.sum().destructive
     }
 
     fn shorten_the_window(&mut self, window: Duration) {
@@ -104,7 +104,7 @@ impl Watch {
     }
 
     fn held(&self) -> Option<Held> {
-        self.guard.report(self.now).held
+        self.guard.report().held
     }
 }
 
@@ -217,7 +217,7 @@ fn what_a_short_window_lets_through_has_time_to_be_recorded() {
     watch.shorten_the_window(Duration::from_mins(1));
     watch.wants("a", &[archive("a")]);
     watch.pass_time(SETTLE);
-    let revision = watch.guard.report(watch.now).revision;
+    let revision = watch.guard.report().revision;
     watch.pass_time(TO_LEAVE.saturating_sub(Duration::from_millis(1)));
     watch.guard.recorded(revision);
     assert_eq!(watch.leaving_now("a", &[archive("a")]).len(), 1);
@@ -451,4 +451,23 @@ proptest! {
             prop_assert!(within <= limit, "{within} within {window:?}, {limit} allowed");
         }
     }
+}
+
+/// A wave is held, the process ends, and the wave is taken back before the next one judges.
+#[test]
+fn the_first_judgement_is_told_although_it_holds_nothing() {
+    let mut watch = Watch::new(0);
+    let calls: Vec<_> = (0..4).map(|number| archive(&number.to_string())).collect();
+    watch.wants("all", &calls);
+    watch.pass_time(SETTLE);
+    assert!(watch.held().is_some());
+    let record = watch.record();
+    watch.restart(record, 0);
+    watch.wants("all", &calls);
+    assert!(!watch.guard.report().judging, "what was told stands");
+    watch.wants("all", &[]);
+    watch.now += SETTLE;
+    assert!(watch.judge().news && watch.guard.report().judging && watch.held().is_none());
+    watch.now += SETTLE;
+    assert!(!watch.judge().news, "once");
 }

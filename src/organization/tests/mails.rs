@@ -33,7 +33,7 @@ pub(super) fn counted(scene: &mut Scene) {
     scene.tick(scene.state.settings.guard.settle);
     let _ = scene.state.writes_due(false, scene.now);
     assert!(scene.document().is_none(), "it is not recorded that it was counted");
-    let revision = scene.state.queue.guard.report(scene.now).revision;
+    let revision = scene.state.queue.guard.report().revision;
     scene.state.guard_recorded(revision, scene.now);
 }
 
